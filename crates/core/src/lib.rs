@@ -3,6 +3,16 @@
 //! This crate is pure: no clock, no files, no threads, no randomness. The same calls give the same
 //! answers on any machine.
 
+pub mod labels;
+pub mod node;
+pub mod node_group;
+pub mod pod;
+pub mod taints;
 pub mod time;
+pub mod workload;
 
+pub use labels::Labels;
+pub use node::{NodeObject, NodeSpec};
+pub use node_group::NodeGroupSpec;
+pub use pod::{PodObject, PodPhase, PodSpec, ResourceMap};
 pub use time::{SimDuration, SimTime};

@@ -1,0 +1,178 @@
+//! What a pod asks of the cluster.
+
+use std::collections::BTreeMap;
+
+use crate::labels::{LabelSelector, Labels, NodeSelectorTerm};
+use crate::taints::Toleration;
+use crate::time::{SimDuration, SimTime};
+
+/// Amounts by resource name: `cpu` in milli-CPU, everything else in whole units (bytes, counts),
+/// rounded up as the scheduler does.
+pub type ResourceMap = BTreeMap<String, i64>;
+
+/// Everything that scheduling and autoscaling read off a pod, apart from its identity and place:
+/// replicas of one Deployment have equal specs. Interned in a [`Cluster`](crate::Cluster) as a
+/// *shape*.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PodSpec {
+    /// The namespace: selectors never look beyond it unless they say so.
+    pub namespace: String,
+    /// The labels, for other objects' selectors.
+    pub labels: Labels,
+    /// What the pod needs of its node, by the scheduler's rule (init containers, sidecars,
+    /// overhead, pod-level resources). Resources asked for as 0 are left out.
+    pub requests: ResourceMap,
+    /// The same for scoring: a container without a cpu request counts as 100 m.
+    pub scoring_cpu_milli: i64,
+    /// The same for scoring: a container without a memory request counts as 200 MiB.
+    pub scoring_memory_bytes: i64,
+    /// Labels the node must have, from `nodeSelector`.
+    pub node_selector: Labels,
+    /// `requiredDuringSchedulingIgnoredDuringExecution`: one of the terms must match. `None`: no
+    /// such rule; `Some` of no term matches no node.
+    pub required_node_terms: Option<Vec<NodeSelectorTerm>>,
+    /// Preferred terms with their weights (1–100).
+    pub preferred_node_terms: Vec<(i64, NodeSelectorTerm)>,
+    /// Which taints do not keep the pod off.
+    pub tolerations: Vec<Toleration>,
+    /// Host ports of containers and sidecars.
+    pub host_ports: Vec<HostPort>,
+    /// The priority; higher goes first.
+    pub priority: i32,
+    /// Whether it may evict pods of lower priority.
+    pub preempts: bool,
+    /// Which scheduler is responsible.
+    pub scheduler_name: String,
+    /// Gates that keep it from being scheduled at all.
+    pub scheduling_gates: Vec<String>,
+    /// How a controller restarts it; a finished pod of `Always` comes back.
+    pub restart_policy: RestartPolicy,
+    /// `terminationGracePeriodSeconds`.
+    pub termination_grace: SimDuration,
+    /// Annotations under `cluster-autoscaler.kubernetes.io/` and `plimsoll.dev/`.
+    pub annotations: Labels,
+    /// The name of each volume that lives and dies with the node (hostPath, emptyDir not in
+    /// memory).
+    pub local_volumes: Vec<String>,
+    /// It is a mirror of a static pod.
+    pub is_mirror: bool,
+    /// How long it runs once bound (`plimsoll.dev/run-for`); `None`: until somebody deletes it.
+    pub run_for: Option<SimDuration>,
+    /// Spread rules.
+    pub topology_spread: Vec<TopologySpreadConstraint>,
+    /// Scheduling features the spec uses that this release does not judge, by name. A report states
+    /// them.
+    pub unjudged_features: Vec<String>,
+}
+
+/// A port of the node that a pod occupies.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostPort {
+    /// The address; `0.0.0.0` is every address.
+    pub ip: String,
+    /// TCP, UDP or SCTP.
+    pub protocol: String,
+    /// The port number.
+    pub port: u16,
+}
+
+impl HostPort {
+    /// Whether both cannot be had on one node.
+    ///
+    /// Source: `k8s.io/kubernetes/pkg/scheduler/framework.HostPortInfo`.
+    #[must_use]
+    pub fn conflicts_with(&self, other: &HostPort) -> bool {
+        const EVERY_ADDRESS: &str = "0.0.0.0";
+        self.port == other.port
+            && self.protocol == other.protocol
+            && (self.ip == other.ip || self.ip == EVERY_ADDRESS || other.ip == EVERY_ADDRESS)
+    }
+}
+
+/// `spec.restartPolicy`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RestartPolicy {
+    /// Always.
+    #[default]
+    Always,
+    /// Only when it failed.
+    OnFailure,
+    /// Never.
+    Never,
+}
+
+/// One of a pod's `topologySpreadConstraints`, after API defaulting (`matchLabelKeys` merged into
+/// the selector).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopologySpreadConstraint {
+    /// How uneven the domains may be.
+    pub max_skew: i64,
+    /// The node label whose values are the domains.
+    pub topology_key: String,
+    /// True for `DoNotSchedule`, false for `ScheduleAnyway`.
+    pub hard: bool,
+    /// Which pods count; `None` selects none.
+    pub selector: Option<LabelSelector>,
+    /// Fewer domains than this count as having an empty one.
+    pub min_domains: Option<i64>,
+    /// True (the default) when nodes that the pod's node affinity excludes do not count.
+    pub honor_affinity: bool,
+    /// True when nodes whose taints the pod does not tolerate do not count.
+    pub honor_taints: bool,
+}
+
+/// Where a pod is in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PodPhase {
+    /// Not running yet.
+    #[default]
+    Pending,
+    /// Running.
+    Running,
+    /// Finished well.
+    Succeeded,
+    /// Finished badly.
+    Failed,
+}
+
+/// A pod as an API server holds it, as far as capacity is concerned.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PodObject {
+    /// The name within the namespace of `spec`.
+    pub name: String,
+    /// The uid; empty when the file gave none.
+    pub uid: String,
+    /// When it was created.
+    pub created_at: Option<SimTime>,
+    /// What it asks for.
+    pub spec: PodSpec,
+    /// The node it is bound to.
+    pub node_name: Option<String>,
+    /// The node that preemption made room on.
+    pub nominated_node_name: Option<String>,
+    /// Its phase.
+    pub phase: PodPhase,
+    /// Its controller.
+    pub controller: Option<ControllerRef>,
+    /// When deletion was asked for; it ends after its grace period.
+    pub deletion_at: Option<SimTime>,
+    /// The kubelet's start time.
+    pub started_at: Option<SimTime>,
+    /// The scheduler has marked it PodScheduled=False with reason Unschedulable.
+    pub marked_unschedulable: bool,
+    /// When the PodScheduled condition became what it is.
+    pub scheduled_condition_at: Option<SimTime>,
+}
+
+/// A reference to the controller of an object: the ownerReference with `controller: true`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ControllerRef {
+    /// `apps/v1`, `batch/v1`, ...
+    pub api_version: String,
+    /// `ReplicaSet`, `Job`, ...
+    pub kind: String,
+    /// Its name, in the same namespace.
+    pub name: String,
+    /// Its uid; empty when the file gave none.
+    pub uid: String,
+}
