@@ -223,7 +223,7 @@ pub fn parse_metadata(json: &str) -> anyhow::Result<Vec<Dependency>> {
     Ok(dependencies)
 }
 
-/// Finds the edges inside the workspace that [`ALLOWED_EDGES`] does not have.
+/// Finds the edges inside the workspace that `ALLOWED_EDGES` does not have.
 #[must_use]
 pub fn check_edges(dependencies: &[Dependency]) -> Vec<Finding> {
     let mut findings = Vec::new();
