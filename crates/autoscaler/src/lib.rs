@@ -1,1 +1,70 @@
-//! Being laid out.
+//! Node autoscaling decisions: pure functions of a cluster and an instant.
+//!
+//! A strategy reads a cluster, says what it would do and why, and acts on nothing. Whoever drives it
+//! (a replay, a live loop) carries the actions out and reports what became of each. A strategy
+//! cannot know whether it is live or simulated.
+
+pub mod action;
+
+pub use action::{Action, Outcome};
+
+use plimsoll_core::{Cluster, Fork, SimTime};
+
+/// A node autoscaler.
+///
+/// The driver keeps to this protocol:
+/// 1. At each loop instant it calls [`decide`](NodeAutoscaler::decide), carries the actions out in
+///    order, and hands each outcome to [`observe`](NodeAutoscaler::observe) at once.
+/// 2. Then, and first thing at each instant that [`next_resume`](NodeAutoscaler::next_resume)
+///    names, it calls [`resume`](NodeAutoscaler::resume) over and over, carrying out and observing
+///    the actions of each call, until a call gives none.
+pub trait NodeAutoscaler {
+    /// The strategy's name, as on the command line.
+    fn name(&self) -> &str;
+
+    /// One loop: what to do and why. What it tries on the fork is gone when it returns.
+    fn decide(&mut self, cluster: &mut Fork<'_>, now: SimTime) -> Decision;
+
+    /// Goes on with what earlier decisions began (taint, wait, evict, delete).
+    fn resume(&mut self, cluster: &Cluster, now: SimTime) -> Vec<Action>;
+
+    /// When something that was begun goes on by itself.
+    fn next_resume(&self) -> Option<SimTime>;
+
+    /// What became of an action.
+    fn observe(&mut self, action: &Action, outcome: &Outcome, cluster: &Cluster, now: SimTime);
+}
+
+/// What one loop decided.
+#[derive(Clone, Debug, Default)]
+pub struct Decision {
+    /// What to do, in this order.
+    pub actions: Vec<Action>,
+    /// Why, one finding a line, for reports; only findings that are new since the last loop.
+    pub reasons: Vec<Reason>,
+    /// As long as the cluster's version stays what it was, loops before this instant would decide
+    /// nothing, and the driver may leave them out. `None`: the next loop must run.
+    pub idle_until: Option<SimTime>,
+}
+
+/// A finding of a loop.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reason {
+    /// What it is about.
+    pub subject: Subject,
+    /// The finding, in Cluster Autoscaler's words where it has some.
+    pub text: String,
+}
+
+/// What a finding is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// The pod `namespace/name`.
+    Pod(String),
+    /// A node, by name.
+    Node(String),
+    /// A node group, by name.
+    Group(String),
+    /// The whole cluster.
+    Cluster,
+}

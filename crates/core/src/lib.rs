@@ -3,16 +3,24 @@
 //! This crate is pure: no clock, no files, no threads, no randomness. The same calls give the same
 //! answers on any machine.
 
+pub mod catalog;
+pub mod cluster;
+pub mod ids;
 pub mod labels;
 pub mod node;
 pub mod node_group;
 pub mod pod;
+pub mod scheduling;
 pub mod taints;
 pub mod time;
 pub mod workload;
 
+pub use cluster::{
+    Cluster, Fork, Node, NodeBirth, NodeGroup, Pod, PodBirth, Workload, WorkloadKey,
+};
 pub use labels::Labels;
 pub use node::{NodeObject, NodeSpec};
 pub use node_group::NodeGroupSpec;
 pub use pod::{PodObject, PodPhase, PodSpec, ResourceMap};
+pub use scheduling::{PodQueue, Refusal};
 pub use time::{SimDuration, SimTime};

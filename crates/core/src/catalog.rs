@@ -1,0 +1,322 @@
+//! Interned descriptions: what many pods or nodes have in common is held once and named by a
+//! small number. The catalog only grows; forgetting costs more than it frees.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::ids::{FitId, ResourceId, RulesId, ShapeId, SurfaceId, TaintsId, TemplateId};
+use crate::labels::{Labels, NodeSelectorTerm, Operator, Requirement};
+use crate::node::{HOSTNAME_LABEL, NodeSpec};
+use crate::pod::{HostPort, PodSpec, ResourceMap};
+use crate::taints::{Taint, Toleration};
+
+/// The resource `cpu`, in milli-CPU.
+pub const CPU: ResourceId = ResourceId(0);
+/// The resource `memory`, in bytes.
+pub const MEMORY: ResourceId = ResourceId(1);
+/// The resource `ephemeral-storage`, in bytes.
+pub const EPHEMERAL_STORAGE: ResourceId = ResourceId(2);
+/// The resource `pods`, a count; every pod takes one.
+pub const PODS: ResourceId = ResourceId(3);
+
+/// Everything interned.
+#[derive(Clone, Debug)]
+pub struct Catalog {
+    shapes: Interner<PodSpec>,
+    shape_fits: Vec<FitId>,
+    fits: Interner<Fit>,
+    rules: Interner<Rules>,
+    templates: Interner<NodeTemplate>,
+    taints: Interner<Vec<Taint>>,
+    surfaces: Interner<Surface>,
+    resources: Interner<String>,
+}
+
+/// What decides whether a pod fits a node, other pods' whereabouts aside.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fit {
+    /// Where it may go whatever the room.
+    pub rules: RulesId,
+    /// What it asks for, by resource, each more than 0, in the order of `NodeResourcesFit`'s
+    /// reasons: cpu, memory, ephemeral-storage, then the others by name. Without `pods`.
+    pub requests: Vec<(ResourceId, i64)>,
+    /// The cpu request that the score counts with.
+    pub scoring_cpu_milli: i64,
+    /// The memory request that the score counts with.
+    pub scoring_memory_bytes: i64,
+    /// Host ports.
+    pub ports: Vec<HostPort>,
+}
+
+/// Where a pod may go whatever the room, and where it would rather go.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Rules {
+    /// From `nodeSelector`.
+    pub selector: Labels,
+    /// One of the terms must match, when there are any terms.
+    pub required: Option<Vec<NodeSelectorTerm>>,
+    /// Preferred terms with their weights.
+    pub preferred: Vec<(i64, NodeSelectorTerm)>,
+    /// Tolerations.
+    pub tolerations: Vec<Toleration>,
+}
+
+impl Rules {
+    /// Whether nodes of one surface may get different answers, because a rule looks at the
+    /// hostname label or at the name.
+    #[must_use]
+    pub fn look_at_single_nodes(&self) -> bool {
+        let by_hostname = |one: &Requirement| one.key == HOSTNAME_LABEL;
+        let term = |one: &NodeSelectorTerm| {
+            !one.fields.is_empty() || one.expressions.iter().any(by_hostname)
+        };
+        self.selector.contains_key(HOSTNAME_LABEL)
+            || self.required.iter().flatten().any(term)
+            || self.preferred.iter().any(|(_, one)| term(one))
+    }
+
+    /// Whether the pod tolerates a cordon.
+    #[must_use]
+    pub fn tolerate_cordon(&self) -> bool {
+        let cordon = Taint {
+            key: "node.kubernetes.io/unschedulable".into(),
+            value: String::new(),
+            effect: crate::taints::TaintEffect::NoSchedule,
+        };
+        self.tolerations.iter().any(|one| one.covers(&cordon))
+    }
+
+    /// The names that `metadata.name In` fields narrow the nodes down to, when every required term
+    /// has such a field; upstream's PreFilter.
+    #[must_use]
+    pub fn named_nodes(&self) -> Option<Vec<&str>> {
+        let terms = self.required.as_ref()?;
+        let mut names = Vec::new();
+        for term in terms {
+            let mut named: Option<Vec<&str>> = None;
+            for field in &term.fields {
+                if field.key == "metadata.name" && field.operator == Operator::In {
+                    let values = field.values.iter().map(String::as_str);
+                    named = Some(match named {
+                        None => values.collect(),
+                        Some(before) => values.filter(|value| before.contains(value)).collect(),
+                    });
+                }
+            }
+            names.extend(named?);
+        }
+        names.sort_unstable();
+        names.dedup();
+        Some(names)
+    }
+}
+
+/// What nodes of one kind have in common.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeTemplate {
+    /// The labels without the hostname.
+    pub labels: Labels,
+    /// What the machine has.
+    pub capacity: ResourceMap,
+    /// What pods may use.
+    pub allocatable: ResourceMap,
+}
+
+/// All that static predicates see of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Surface {
+    /// Its labels and size.
+    pub template: TemplateId,
+    /// Its taints.
+    pub taints: TaintsId,
+    /// Cordoned.
+    pub unschedulable: bool,
+}
+
+impl Default for Catalog {
+    fn default() -> Catalog {
+        let mut resources = Interner::default();
+        for name in ["cpu", "memory", "ephemeral-storage", "pods"] {
+            resources.intern(name.to_owned());
+        }
+        Catalog {
+            shapes: Interner::default(),
+            shape_fits: Vec::new(),
+            fits: Interner::default(),
+            rules: Interner::default(),
+            templates: Interner::default(),
+            taints: Interner::default(),
+            surfaces: Interner::default(),
+            resources,
+        }
+    }
+}
+
+impl Catalog {
+    /// The shape of pods with this spec.
+    pub fn intern_shape(&mut self, spec: &PodSpec) -> ShapeId {
+        if let Some(known) = self.shapes.find(spec) {
+            return ShapeId(known);
+        }
+        let rules = self.rules.intern(Rules {
+            selector: spec.node_selector.clone(),
+            required: spec.required_node_terms.clone(),
+            preferred: spec.preferred_node_terms.clone(),
+            tolerations: spec.tolerations.clone(),
+        });
+        let requests = self.ordered_requests(&spec.requests);
+        let fit = self.fits.intern(Fit {
+            rules: RulesId(rules),
+            requests,
+            scoring_cpu_milli: spec.scoring_cpu_milli,
+            scoring_memory_bytes: spec.scoring_memory_bytes,
+            ports: spec.host_ports.clone(),
+        });
+        self.shape_fits.push(FitId(fit));
+        ShapeId(self.shapes.intern(spec.clone()))
+    }
+
+    fn ordered_requests(&mut self, requests: &ResourceMap) -> Vec<(ResourceId, i64)> {
+        let fixed = ["cpu", "memory", "ephemeral-storage"];
+        let rank = |name: &str| fixed.iter().position(|one| *one == name).unwrap_or(fixed.len());
+        let mut named: Vec<(&String, i64)> = requests
+            .iter()
+            .filter(|(name, amount)| **amount > 0 && *name != "pods")
+            .map(|(name, amount)| (name, *amount))
+            .collect();
+        named.sort_by_key(|(name, _)| (rank(name), *name));
+        named.into_iter().map(|(name, amount)| (self.intern_resource(name), amount)).collect()
+    }
+
+    /// The id of a resource name.
+    pub fn intern_resource(&mut self, name: &str) -> ResourceId {
+        ResourceId(self.resources.intern(name.to_owned()))
+    }
+
+    /// The id of a resource name that was seen before.
+    #[must_use]
+    pub fn resource(&self, name: &str) -> Option<ResourceId> {
+        self.resources.find(&name.to_owned()).map(ResourceId)
+    }
+
+    /// The template of nodes with these labels (hostname aside) and this size, and the hostname.
+    pub fn intern_template(&mut self, spec: &NodeSpec) -> (TemplateId, Option<String>) {
+        let mut labels = spec.labels.clone();
+        let hostname = labels.remove(HOSTNAME_LABEL);
+        let template = NodeTemplate {
+            labels,
+            capacity: spec.capacity.clone(),
+            allocatable: spec.allocatable.clone(),
+        };
+        (TemplateId(self.templates.intern(template)), hostname)
+    }
+
+    /// The id of a list of taints; the order counts.
+    pub fn intern_taints(&mut self, taints: &[Taint]) -> TaintsId {
+        TaintsId(self.taints.intern(taints.to_vec()))
+    }
+
+    /// The id of a surface.
+    pub fn intern_surface(&mut self, surface: Surface) -> SurfaceId {
+        SurfaceId(self.surfaces.intern(surface))
+    }
+
+    /// The spec behind a shape.
+    #[must_use]
+    pub fn shape(&self, id: ShapeId) -> &Arc<PodSpec> {
+        self.shapes.get(id.0)
+    }
+
+    /// What decides where pods of a shape fit.
+    #[must_use]
+    pub fn fit_of(&self, shape: ShapeId) -> FitId {
+        self.shape_fits[shape.index()]
+    }
+
+    /// The parts of a fit.
+    #[must_use]
+    pub fn fit(&self, id: FitId) -> &Arc<Fit> {
+        self.fits.get(id.0)
+    }
+
+    /// The rules behind an id.
+    #[must_use]
+    pub fn rules(&self, id: RulesId) -> &Arc<Rules> {
+        self.rules.get(id.0)
+    }
+
+    /// The template behind an id.
+    #[must_use]
+    pub fn template(&self, id: TemplateId) -> &Arc<NodeTemplate> {
+        self.templates.get(id.0)
+    }
+
+    /// The taints behind an id.
+    #[must_use]
+    pub fn taints(&self, id: TaintsId) -> &Arc<Vec<Taint>> {
+        self.taints.get(id.0)
+    }
+
+    /// The surface behind an id.
+    #[must_use]
+    pub fn surface(&self, id: SurfaceId) -> Surface {
+        **self.surfaces.get(id.0)
+    }
+
+    /// The name of a resource.
+    #[must_use]
+    pub fn resource_name(&self, id: ResourceId) -> &str {
+        self.resources.get(id.0)
+    }
+
+    /// How many resource names there are.
+    #[must_use]
+    pub fn resource_count(&self) -> usize {
+        self.resources.len()
+    }
+
+    /// How many shapes there are.
+    #[must_use]
+    pub fn shape_count(&self) -> usize {
+        self.shapes.len()
+    }
+}
+
+/// Values held once, named in the order of their first appearance.
+#[derive(Clone, Debug)]
+struct Interner<T> {
+    ids: FxHashMap<Arc<T>, u32>,
+    values: Vec<Arc<T>>,
+}
+
+impl<T> Default for Interner<T> {
+    fn default() -> Interner<T> {
+        Interner { ids: FxHashMap::default(), values: Vec::new() }
+    }
+}
+
+impl<T: Eq + std::hash::Hash> Interner<T> {
+    fn find(&self, value: &T) -> Option<u32> {
+        self.ids.get(value).copied()
+    }
+
+    fn intern(&mut self, value: T) -> u32 {
+        if let Some(known) = self.ids.get(&value) {
+            return *known;
+        }
+        let id = u32::try_from(self.values.len()).expect("fewer than 2^32 values fit into memory");
+        let value = Arc::new(value);
+        self.ids.insert(Arc::clone(&value), id);
+        self.values.push(value);
+        id
+    }
+
+    fn get(&self, id: u32) -> &Arc<T> {
+        &self.values[id as usize]
+    }
+
+    fn len(&self) -> usize {
+        self.values.len()
+    }
+}

@@ -1,0 +1,127 @@
+//! Disruption budgets: how many pods may go at the moment.
+
+use super::{Cluster, fork::Undo};
+use crate::ids::{BudgetId, PodId, ShapeId};
+use crate::workload::{DisruptionBudgetObject, DisruptionRule};
+
+/// A disruption budget and how much of it is left.
+#[derive(Clone, Debug)]
+pub struct Budget {
+    /// Selector and rule.
+    pub object: DisruptionBudgetObject,
+    /// How many of its pods may be evicted now.
+    pub disruptions_allowed: i64,
+    /// Deleted: protects nothing any more.
+    pub deleted: bool,
+    /// For each shape whether the budget protects its pods; grows with the catalog.
+    protects: Vec<bool>,
+}
+
+impl Budget {
+    /// Whether it protects pods of this shape.
+    #[must_use]
+    pub fn protects(&self, shape: ShapeId) -> bool {
+        !self.deleted && self.protects.get(shape.index()).copied().unwrap_or(false)
+    }
+}
+
+impl Cluster {
+    /// Adds a budget. What it allows is as the file says, or is worked out by
+    /// [`Cluster::refresh_budgets`].
+    pub fn add_budget(&mut self, object: DisruptionBudgetObject) -> BudgetId {
+        let id = BudgetId::at(self.budgets.len());
+        self.budgets.push(Budget {
+            disruptions_allowed: object.disruptions_allowed.unwrap_or(0),
+            object,
+            deleted: false,
+            protects: Vec::new(),
+        });
+        self.match_budgets();
+        self.changed();
+        id
+    }
+
+    /// Removes a budget.
+    pub fn remove_budget(&mut self, budget: BudgetId) {
+        self.budgets[budget.index()].deleted = true;
+        self.changed();
+    }
+
+    /// All budgets that were not deleted, in the order of their ids.
+    pub fn budgets(&self) -> impl Iterator<Item = (BudgetId, &Budget)> + '_ {
+        self.budgets
+            .iter()
+            .enumerate()
+            .filter(|(_, budget)| !budget.deleted)
+            .map(|(index, budget)| (BudgetId::at(index), budget))
+    }
+
+    /// The budgets that protect a pod.
+    pub fn budgets_of(&self, pod: PodId) -> impl Iterator<Item = (BudgetId, &Budget)> + '_ {
+        let shape = self.pods.get(pod).shape;
+        self.budgets().filter(move |(_, budget)| budget.protects(shape))
+    }
+
+    /// Looks which shapes each budget protects. Shapes that came since are added.
+    pub fn match_budgets(&mut self) {
+        let shapes = self.catalog.shape_count();
+        for budget in &mut self.budgets {
+            for index in budget.protects.len()..shapes {
+                let spec = self.catalog.shape(ShapeId::at(index));
+                let selected =
+                    budget.object.selector.as_ref().is_some_and(|one| one.matches(&spec.labels));
+                budget.protects.push(selected && spec.namespace == budget.object.namespace);
+            }
+        }
+    }
+
+    /// Works out what each budget allows now: healthy pods (bound ones) less those that must stay.
+    ///
+    /// Source: the disruption controller. Expected pods are the replicas of the controllers whose
+    /// pods match; `maxUnavailable` and percentages refer to them.
+    pub fn refresh_budgets(&mut self) {
+        if self.budgets.is_empty() {
+            return;
+        }
+        self.match_budgets();
+        for index in 0..self.budgets.len() {
+            let budget = &self.budgets[index];
+            if budget.deleted {
+                continue;
+            }
+            let healthy: i64 = (0..budget.protects.len())
+                .map(ShapeId::at)
+                .filter(|shape| budget.protects(*shape))
+                .map(|shape| i64::from(self.bound_of_shape(shape)))
+                .sum();
+            let expected: i64 = self
+                .workloads
+                .iter()
+                .filter(|one| one.exists && one.shape.is_some_and(|shape| budget.protects(shape)))
+                .filter(|one| one.key.kind != "Deployment")
+                .map(|one| i64::from(one.replicas))
+                .sum();
+            let desired = match budget.object.rule {
+                DisruptionRule::MinAvailable(least) => least.of(expected),
+                DisruptionRule::MaxUnavailable(most) => (expected - most.of(expected)).max(0),
+            };
+            let allowed = (healthy - desired).max(0);
+            if allowed != budget.disruptions_allowed {
+                self.write_disruptions(BudgetId::at(index), allowed);
+                self.changed();
+            }
+        }
+    }
+
+    /// Takes `count` disruptions from a budget.
+    pub fn use_budget(&mut self, budget: BudgetId, count: i64) {
+        let before = self.budgets[budget.index()].disruptions_allowed;
+        self.write_disruptions(budget, before - count);
+        self.undo.push(Undo::BudgetUsed(budget, before));
+        self.changed();
+    }
+
+    pub(super) fn write_disruptions(&mut self, budget: BudgetId, allowed: i64) {
+        self.budgets[budget.index()].disruptions_allowed = allowed;
+    }
+}

@@ -1,0 +1,112 @@
+//! Transactions: what is tried on a fork is undone when the fork is dropped.
+
+use std::ops::{Deref, DerefMut};
+
+use super::{Cluster, nodes::Node};
+use crate::ids::{BudgetId, NodeId, PodId, TaintsId};
+
+/// A cluster on which things may be tried. Dropping it takes everything back, so that the parent
+/// never sees any of it; [`Fork::commit`] keeps it. Forks nest.
+///
+/// A fork costs nothing by itself: it is a mark in a log of undo steps, so its price is the price
+/// of what is done on it.
+#[derive(Debug)]
+pub struct Fork<'a> {
+    cluster: &'a mut Cluster,
+    mark: usize,
+}
+
+/// What it takes to undo one change.
+#[derive(Clone, Debug)]
+pub(super) enum Undo {
+    /// A node, and whether its slot was made for it.
+    NodeAdded(NodeId, bool),
+    NodeRemoved(NodeId, Box<Node>),
+    SurfaceChanged(NodeId, TaintsId, bool),
+    /// A pod, and whether its slot was made for it.
+    PodAdded(PodId, bool),
+    Bound(PodId),
+    Unbound(PodId, NodeId, u32),
+    BudgetUsed(BudgetId, i64),
+}
+
+/// The undo steps of all open forks, oldest first.
+#[derive(Clone, Debug, Default)]
+pub(super) struct UndoLog {
+    steps: Vec<Undo>,
+    open_forks: u32,
+}
+
+impl UndoLog {
+    pub(super) fn is_open(&self) -> bool {
+        self.open_forks > 0
+    }
+
+    pub(super) fn push(&mut self, step: Undo) {
+        if self.is_open() {
+            self.steps.push(step);
+        }
+    }
+}
+
+impl Cluster {
+    /// Begins a transaction.
+    pub fn fork(&mut self) -> Fork<'_> {
+        self.undo.open_forks += 1;
+        let mark = self.undo.steps.len();
+        Fork { cluster: self, mark }
+    }
+
+    fn roll_back(&mut self, mark: usize) {
+        while self.undo.steps.len() > mark {
+            match self.undo.steps.pop().expect("the log is longer than the mark") {
+                Undo::NodeAdded(node, new_slot) => self.undo_node_added(node, new_slot),
+                Undo::NodeRemoved(id, node) => self.undo_node_removed(id, *node),
+                Undo::SurfaceChanged(id, taints, unschedulable) => {
+                    self.write_surface(id, taints, unschedulable);
+                }
+                Undo::PodAdded(pod, new_slot) => self.undo_pod_added(pod, new_slot),
+                Undo::Bound(pod) => self.undo_bound(pod),
+                Undo::Unbound(pod, node, slot) => self.undo_unbound(pod, node, slot),
+                Undo::BudgetUsed(budget, before) => self.write_disruptions(budget, before),
+            }
+        }
+    }
+}
+
+impl Fork<'_> {
+    /// Keeps what was done: the parent has it from now on (and undoes it if it is a fork that is
+    /// dropped itself).
+    ///
+    /// # Panics
+    /// On an outermost fork: what decisions try must never become the state of a real cluster.
+    pub fn commit(mut self) {
+        assert!(self.cluster.undo.open_forks > 1, "only a fork of a fork can be kept");
+        self.mark = self.cluster.undo.steps.len();
+    }
+
+    /// Takes back everything since the fork began, and goes on with it.
+    pub fn revert(&mut self) {
+        self.cluster.roll_back(self.mark);
+    }
+}
+
+impl Drop for Fork<'_> {
+    fn drop(&mut self) {
+        self.cluster.roll_back(self.mark);
+        self.cluster.undo.open_forks -= 1;
+    }
+}
+
+impl Deref for Fork<'_> {
+    type Target = Cluster;
+    fn deref(&self) -> &Cluster {
+        self.cluster
+    }
+}
+
+impl DerefMut for Fork<'_> {
+    fn deref_mut(&mut self) -> &mut Cluster {
+        self.cluster
+    }
+}

@@ -1,0 +1,296 @@
+//! Pods: which shape, whose, where.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use super::{Cluster, fork::Undo};
+use crate::catalog::PODS;
+use crate::ids::{NodeId, PodId, ShapeId, WorkloadId};
+use crate::pod::PodPhase;
+use crate::time::SimTime;
+
+/// A pod's identity and place. What it asks for is its shape.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pod {
+    /// The name, within the namespace of the shape.
+    pub name: Arc<str>,
+    /// What it asks for.
+    pub shape: ShapeId,
+    /// The node it is bound to.
+    pub node: Option<NodeId>,
+    /// The node that preemption made room on.
+    pub nominated: Option<NodeId>,
+    /// Its controller.
+    pub controller: Option<WorkloadId>,
+    /// When it was created.
+    pub created_at: SimTime,
+    /// When it was bound; meaningless while it is not.
+    pub bound_at: SimTime,
+    /// When deletion was asked for.
+    pub deletion_at: Option<SimTime>,
+    /// Its phase. Finished pods are removed from a cluster, so it is Pending or Running.
+    pub phase: PodPhase,
+    /// The scheduler has said that it fits nowhere.
+    pub marked_unschedulable: bool,
+    /// Counts pods ever made: the order of creation, and what tells a pod from an earlier one with
+    /// the same id.
+    pub serial: u64,
+    /// Where it stands in its node's list.
+    slot: u32,
+}
+
+/// What a new pod is made from.
+#[derive(Clone, Debug)]
+pub struct PodBirth {
+    /// The name.
+    pub name: Arc<str>,
+    /// What it asks for.
+    pub shape: ShapeId,
+    /// Its controller.
+    pub controller: Option<WorkloadId>,
+    /// When it was created.
+    pub created_at: SimTime,
+}
+
+/// All pods. A slot without a pod is free and is used again, lowest first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pods {
+    slots: Vec<Option<Pod>>,
+    free: BTreeSet<PodId>,
+    pub(super) unbound: BTreeMap<u64, PodId>,
+    pub(super) bound_by_shape: Vec<u32>,
+    born: u64,
+    alive: usize,
+}
+
+impl Pods {
+    pub(crate) fn get(&self, pod: PodId) -> &Pod {
+        self.slots[pod.index()].as_ref().expect("the pod is alive")
+    }
+
+    fn get_mut(&mut self, pod: PodId) -> &mut Pod {
+        self.slots[pod.index()].as_mut().expect("the pod is alive")
+    }
+
+    pub(super) fn hash_into(&self, hasher: &mut impl Hasher) {
+        for (index, slot) in self.slots.iter().enumerate() {
+            let Some(pod) = slot else { continue };
+            (index, &pod.name, pod.shape, pod.node, pod.serial, pod.slot).hash(hasher);
+        }
+    }
+}
+
+impl Cluster {
+    /// All pods, in the order of their ids.
+    pub fn pods(&self) -> impl Iterator<Item = (PodId, &Pod)> + '_ {
+        self.pods
+            .slots
+            .iter()
+            .enumerate()
+            .filter_map(|(index, slot)| Some((PodId::at(index), slot.as_ref()?)))
+    }
+
+    /// How many pods there are.
+    #[must_use]
+    pub fn pod_count(&self) -> usize {
+        self.pods.alive
+    }
+
+    /// A pod that is there.
+    ///
+    /// # Panics
+    /// When it is gone; see [`Cluster::find_pod`].
+    #[must_use]
+    pub fn pod(&self, pod: PodId) -> &Pod {
+        self.pods.get(pod)
+    }
+
+    /// A pod that may be gone.
+    #[must_use]
+    pub fn find_pod(&self, pod: PodId) -> Option<&Pod> {
+        self.pods.slots.get(pod.index())?.as_ref()
+    }
+
+    /// Adds a pod that has no node yet.
+    pub fn add_pod(&mut self, birth: PodBirth) -> PodId {
+        self.pods.born += 1;
+        let reused = self.pods.free.pop_first();
+        let id = reused.unwrap_or_else(|| {
+            self.pods.slots.push(None);
+            PodId::at(self.pods.slots.len() - 1)
+        });
+        let serial = self.pods.born;
+        self.pods.slots[id.index()] = Some(Pod {
+            name: birth.name,
+            shape: birth.shape,
+            node: None,
+            nominated: None,
+            controller: birth.controller,
+            created_at: birth.created_at,
+            bound_at: birth.created_at,
+            deletion_at: None,
+            phase: PodPhase::Pending,
+            marked_unschedulable: false,
+            serial,
+            slot: 0,
+        });
+        self.pods.alive += 1;
+        if self.undo.is_open() {
+            self.undo.push(Undo::PodAdded(id, reused.is_none()));
+        } else {
+            self.pods.unbound.insert(serial, id);
+        }
+        self.changed();
+        id
+    }
+
+    /// Removes a pod; frees what it held on its node.
+    ///
+    /// # Panics
+    /// On a fork: what is tried there unbinds pods, it does not remove them.
+    pub fn remove_pod(&mut self, id: PodId) -> Pod {
+        assert!(!self.undo.is_open(), "pods are not removed on a fork");
+        if self.pods.get(id).node.is_some() {
+            self.detach(id);
+        }
+        let pod = self.pods.slots[id.index()].take().expect("the pod is alive");
+        self.pods.unbound.remove(&pod.serial);
+        self.pods.free.insert(id);
+        self.pods.alive -= 1;
+        self.changed();
+        pod
+    }
+
+    pub(super) fn undo_pod_added(&mut self, id: PodId, new_slot: bool) {
+        self.pods.slots[id.index()] = None;
+        self.pods.born -= 1;
+        self.pods.alive -= 1;
+        if new_slot {
+            self.pods.slots.pop();
+        } else {
+            self.pods.free.insert(id);
+        }
+    }
+
+    /// Binds a pod to a node. Whether it fits is the caller's business; sums may exceed what there
+    /// is, as they do in a real cluster.
+    ///
+    /// # Panics
+    /// When the pod has a node already.
+    pub fn bind(&mut self, id: PodId, node: NodeId, at: SimTime) {
+        assert!(self.pods.get(id).node.is_none(), "pod {} is bound twice", self.pods.get(id).name);
+        self.attach(id, node);
+        if self.undo.is_open() {
+            self.undo.push(Undo::Bound(id));
+        } else {
+            let pod = self.pods.get_mut(id);
+            pod.bound_at = at;
+            pod.phase = PodPhase::Running;
+            pod.marked_unschedulable = false;
+            let serial = pod.serial;
+            self.pods.unbound.remove(&serial);
+        }
+        self.changed();
+    }
+
+    /// Takes a pod off its node.
+    ///
+    /// # Panics
+    /// When it has none.
+    pub fn unbind(&mut self, id: PodId) {
+        let (node, slot) = self.detach(id);
+        if self.undo.is_open() {
+            self.undo.push(Undo::Unbound(id, node, slot));
+        } else {
+            let pod = self.pods.get_mut(id);
+            pod.phase = PodPhase::Pending;
+            let serial = pod.serial;
+            self.pods.unbound.insert(serial, id);
+        }
+        self.changed();
+    }
+
+    pub(super) fn undo_bound(&mut self, id: PodId) {
+        self.detach(id);
+    }
+
+    /// Puts a pod back exactly where it stood in its node's list.
+    pub(super) fn undo_unbound(&mut self, id: PodId, node: NodeId, slot: u32) {
+        self.attach(id, node);
+        let pods = &mut self.nodes.get_mut(node).pods;
+        let last = pods.len() - 1;
+        pods.swap(slot as usize, last);
+        let moved = pods[last];
+        self.pods.get_mut(id).slot = slot;
+        if moved != id {
+            self.pods.get_mut(moved).slot = u32::try_from(last).expect("a node's pods are few");
+        }
+    }
+
+    fn attach(&mut self, id: PodId, node: NodeId) {
+        let shape = self.pods.get(id).shape;
+        self.account(shape, node, 1);
+        let list = &mut self.nodes.get_mut(node).pods;
+        let slot = u32::try_from(list.len()).expect("a node's pods are few");
+        list.push(id);
+        let pod = self.pods.get_mut(id);
+        pod.node = Some(node);
+        pod.slot = slot;
+    }
+
+    fn detach(&mut self, id: PodId) -> (NodeId, u32) {
+        let pod = self.pods.get_mut(id);
+        let node = pod.node.take().expect("the pod is bound");
+        let (shape, slot) = (pod.shape, pod.slot);
+        self.account(shape, node, -1);
+        let list = &mut self.nodes.get_mut(node).pods;
+        list.swap_remove(slot as usize);
+        if let Some(moved) = list.get(slot as usize).copied() {
+            self.pods.get_mut(moved).slot = slot;
+        }
+        (node, slot)
+    }
+
+    fn account(&mut self, shape: ShapeId, node: NodeId, sign: i64) {
+        let fit = self.catalog.fit(self.catalog.fit_of(shape));
+        for (resource, amount) in &fit.requests {
+            self.nodes.requested.add(*resource, node, sign * amount);
+        }
+        self.nodes.requested.add(PODS, node, sign);
+        self.nodes.scoring_cpu_milli[node.index()] += sign * fit.scoring_cpu_milli;
+        self.nodes.scoring_memory_bytes[node.index()] += sign * fit.scoring_memory_bytes;
+        if self.pods.bound_by_shape.len() <= shape.index() {
+            self.pods.bound_by_shape.resize(shape.index() + 1, 0);
+        }
+        let bound = &mut self.pods.bound_by_shape[shape.index()];
+        *bound = if sign > 0 { *bound + 1 } else { *bound - 1 };
+        self.fits.node_changed(node);
+    }
+
+    /// Notes that the scheduler found no place for a pod. Not undone by forks.
+    pub fn mark_unschedulable(&mut self, id: PodId, marked: bool) {
+        let pod = self.pods.get_mut(id);
+        if pod.marked_unschedulable != marked {
+            pod.marked_unschedulable = marked;
+            self.changed();
+        }
+    }
+
+    /// Notes when a pod was bound, for pods that were bound before the cluster was looked at.
+    pub fn set_bound_at(&mut self, id: PodId, at: SimTime) {
+        self.pods.get_mut(id).bound_at = at;
+    }
+
+    /// Notes that deletion of a pod was asked for.
+    pub fn set_deletion(&mut self, id: PodId, at: Option<SimTime>) {
+        self.pods.get_mut(id).deletion_at = at;
+        self.changed();
+    }
+
+    /// Notes the node that preemption made room on.
+    pub fn set_nominated(&mut self, id: PodId, node: Option<NodeId>) {
+        self.pods.get_mut(id).nominated = node;
+        self.changed();
+    }
+}

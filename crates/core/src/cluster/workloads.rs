@@ -1,0 +1,91 @@
+//! Controllers of pods: who they are and how many pods they want.
+
+use super::Cluster;
+use crate::ids::{ShapeId, WorkloadId};
+use crate::workload::WorkloadKind;
+
+/// A controller of pods.
+#[derive(Clone, Debug)]
+pub struct Workload {
+    /// Its kind, namespace and name.
+    pub key: WorkloadKey,
+    /// How many pods it wants; of a DaemonSet unused.
+    pub replicas: u32,
+    /// What its pods look like; `None` where nobody knows.
+    pub shape: Option<ShapeId>,
+    /// The controller above it.
+    pub controller: Option<WorkloadId>,
+    /// Its object is there. A pod may name a controller that is not (or no longer).
+    pub exists: bool,
+}
+
+/// The identity of a controller.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkloadKey {
+    /// Its kind; kinds that are not understood are kept by name.
+    pub kind: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl WorkloadKey {
+    /// The key of a controller of a kind that is understood.
+    #[must_use]
+    pub fn new(kind: WorkloadKind, namespace: &str, name: &str) -> WorkloadKey {
+        WorkloadKey {
+            kind: kind.as_str().to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
+    /// `namespace/Kind/name`, as reports print it.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        format!("{}/{}/{}", self.namespace, self.kind, self.name)
+    }
+}
+
+impl Cluster {
+    /// The id of a controller, which need not exist.
+    pub fn intern_workload(&mut self, key: WorkloadKey) -> WorkloadId {
+        if let Some(known) = self.workload_keys.get(&key) {
+            return *known;
+        }
+        let id = WorkloadId::at(self.workloads.len());
+        self.workload_keys.insert(key.clone(), id);
+        self.workloads.push(Workload {
+            key,
+            replicas: 0,
+            shape: None,
+            controller: None,
+            exists: false,
+        });
+        id
+    }
+
+    /// The controller with this key, if anything ever named it.
+    #[must_use]
+    pub fn find_workload(&self, key: &WorkloadKey) -> Option<WorkloadId> {
+        self.workload_keys.get(key).copied()
+    }
+
+    /// A controller.
+    #[must_use]
+    pub fn workload(&self, workload: WorkloadId) -> &Workload {
+        &self.workloads[workload.index()]
+    }
+
+    /// All controllers, in the order in which they were first named.
+    pub fn workloads(&self) -> impl Iterator<Item = (WorkloadId, &Workload)> + '_ {
+        self.workloads.iter().enumerate().map(|(index, one)| (WorkloadId::at(index), one))
+    }
+
+    /// Changes a controller.
+    pub fn update_workload(&mut self, workload: WorkloadId, update: impl FnOnce(&mut Workload)) {
+        update(&mut self.workloads[workload.index()]);
+        self.changed();
+    }
+}

@@ -1,0 +1,259 @@
+//! Which nodes a kind of pod fits on, and how well, kept up to date from a log of changed nodes.
+
+use rustc_hash::FxHashMap;
+
+use super::scores::local_score;
+use crate::cluster::Cluster;
+use crate::ids::{FitId, NodeId, RulesId, SurfaceId, TaintsId};
+use crate::taints::TaintEffect;
+
+/// How many indexes are kept; beyond that the one that was asked least recently goes. Clusters have
+/// dozens of distinct pods at a time, and 1,024 indexes over 5,000 nodes are 24 MB.
+const INDEXES_MAX: usize = 1024;
+/// The score of a node that the pod does not fit on.
+const UNFIT: i32 = i32::MIN;
+/// The log keeps at least so many changes before the older half is dropped.
+const LOG_LENGTH_MIN: usize = 8192;
+
+/// The index of each fit in use, and the log that they catch up with.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FitIndexes {
+    by_fit: FxHashMap<FitId, FitIndex>,
+    log: Vec<NodeId>,
+    /// The position of `log[0]` in the log since the beginning of time.
+    log_start: u64,
+    asked: u64,
+    static_answers: FxHashMap<(RulesId, SurfaceId), bool>,
+    /// For each list of taints whether one of them is a mere preference.
+    preference_taints: Vec<Option<bool>>,
+    nodes_with_preferences: i64,
+    node_has_preference: Vec<bool>,
+}
+
+/// Which nodes one fit fits on.
+#[derive(Clone, Debug, Default)]
+pub(super) struct FitIndex {
+    /// One bit a node slot.
+    words: Vec<u64>,
+    /// The local score of each feasible node, [`UNFIT`] elsewhere; empty until scores are asked for.
+    scores: Vec<i32>,
+    /// How far in the log this index has come.
+    seen: u64,
+    asked: u64,
+}
+
+impl FitIndexes {
+    /// Notes that a node changed, came or went.
+    pub(crate) fn node_changed(&mut self, node: NodeId) {
+        if self.by_fit.is_empty() && self.log.is_empty() {
+            // Nobody to tell; a position that no index has seen forces a rebuild all the same.
+            self.log_start += 1;
+            return;
+        }
+        self.log.push(node);
+    }
+
+    /// Whether any node has a `PreferNoSchedule` taint, as of the last time an index was asked.
+    pub(super) fn any_preference_taint(&self) -> bool {
+        self.nodes_with_preferences > 0
+    }
+
+    /// Takes the index of `fit` out, brought up to date. It must be given back.
+    pub(super) fn take(cluster: &mut Cluster, fit: FitId, with_scores: bool) -> FitIndex {
+        cluster.fits.trim_log(cluster.nodes.slot_count());
+        let fits = &mut cluster.fits;
+        fits.asked += 1;
+        let mut index = fits.by_fit.remove(&fit).unwrap_or_default();
+        index.asked = fits.asked;
+        let log_end = fits.log_start + fits.log.len() as u64;
+        let rebuild = index.words.is_empty()
+            || index.seen < fits.log_start
+            || (with_scores && index.scores.is_empty());
+        if rebuild {
+            index.rebuild(cluster, fit, with_scores);
+        } else {
+            let from = usize::try_from(index.seen - cluster.fits.log_start)
+                .expect("a position inside the log");
+            let log = std::mem::take(&mut cluster.fits.log);
+            index.grow(cluster.nodes.slot_count());
+            for node in &log[from..] {
+                index.refresh(cluster, fit, *node);
+            }
+            cluster.fits.log = log;
+        }
+        index.seen = log_end;
+        index
+    }
+
+    /// Puts an index back that was taken out.
+    pub(super) fn give_back(&mut self, fit: FitId, index: &mut FitIndex) {
+        if self.by_fit.len() >= INDEXES_MAX {
+            let oldest = self.by_fit.iter().map(|(id, one)| (one.asked, *id)).min();
+            if let Some((_, oldest)) = oldest {
+                self.by_fit.remove(&oldest);
+            }
+        }
+        self.by_fit.insert(fit, std::mem::take(index));
+    }
+
+    fn trim_log(&mut self, node_slots: usize) {
+        let limit = LOG_LENGTH_MIN.max(4 * node_slots);
+        if self.log.len() > limit {
+            let dropped = self.log.len() - limit / 2;
+            self.log.drain(..dropped);
+            self.log_start += dropped as u64;
+        }
+    }
+}
+
+impl FitIndex {
+    fn rebuild(&mut self, cluster: &mut Cluster, fit: FitId, with_scores: bool) {
+        let slots = cluster.nodes.slot_count();
+        self.words = vec![0; slots.div_ceil(64).max(1)];
+        self.scores = if with_scores { vec![UNFIT; slots] } else { Vec::new() };
+        for index in 0..slots {
+            self.refresh(cluster, fit, NodeId::at(index));
+        }
+    }
+
+    fn grow(&mut self, slots: usize) {
+        if self.words.len() < slots.div_ceil(64) {
+            self.words.resize(slots.div_ceil(64), 0);
+        }
+        if !self.scores.is_empty() && self.scores.len() < slots {
+            self.scores.resize(slots, UNFIT);
+        }
+    }
+
+    fn refresh(&mut self, cluster: &mut Cluster, fit: FitId, node: NodeId) {
+        cluster.note_preferences(node);
+        if node.index() >= cluster.nodes.slot_count() {
+            // The slot came and went with a fork.
+            if node.index() < self.words.len() * 64 {
+                self.clear(node);
+            }
+            return;
+        }
+        if cluster.nodes.find(node).is_none() || !cluster.fits_node(fit, node) {
+            self.clear(node);
+            return;
+        }
+        self.words[node.index() / 64] |= 1 << (node.index() % 64);
+        if !self.scores.is_empty() {
+            let score = local_score(cluster, cluster.catalog.fit(fit), node);
+            self.scores[node.index()] = i32::try_from(score).expect("scores are at most 200");
+        }
+    }
+
+    fn clear(&mut self, node: NodeId) {
+        self.words[node.index() / 64] &= !(1 << (node.index() % 64));
+        if let Some(score) = self.scores.get_mut(node.index()) {
+            *score = UNFIT;
+        }
+    }
+
+    /// The first node it fits on in `from..end`.
+    pub(super) fn next_fit(&self, from: usize, end: usize) -> Option<NodeId> {
+        let mut position = from;
+        while position < end {
+            let word = self.words.get(position / 64)? >> (position % 64);
+            if word != 0 {
+                let found = position + word.trailing_zeros() as usize;
+                return (found < end).then(|| NodeId::at(found));
+            }
+            position = (position / 64 + 1) * 64;
+        }
+        None
+    }
+
+    /// The nodes it fits on, in the order of their ids.
+    pub(super) fn iter(&self) -> impl Iterator<Item = NodeId> + '_ {
+        let end = self.words.len() * 64;
+        let mut position = 0;
+        std::iter::from_fn(move || {
+            let node = self.next_fit(position, end)?;
+            position = node.index() + 1;
+            Some(node)
+        })
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.words.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    pub(super) fn score(&self, node: NodeId) -> i64 {
+        i64::from(self.scores[node.index()])
+    }
+
+    /// The node with the highest local score.
+    pub(super) fn best(&self, tie_seed: u64) -> Option<NodeId> {
+        let highest = self.scores.iter().copied().max().filter(|score| *score != UNFIT)?;
+        self.scores
+            .iter()
+            .enumerate()
+            .filter(|(_, score)| **score == highest)
+            .map(|(index, _)| NodeId::at(index))
+            .min_by_key(|node| tie_rank(*node, tie_seed))
+    }
+}
+
+/// Where a node stands among equals: a fixed order of all ids, drawn from the seed.
+pub(super) fn tie_rank(node: NodeId, tie_seed: u64) -> u64 {
+    // SplitMix64's finaliser: a permutation, so that no two nodes rank the same.
+    let mut mixed = (u64::from(node.0) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ tie_seed;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+impl Cluster {
+    /// The filters that look at one node only, for a whole fit.
+    fn fits_node(&mut self, fit: FitId, node: NodeId) -> bool {
+        let parts = std::sync::Arc::clone(self.catalog.fit(fit));
+        self.fit_has_room(&parts, node)
+            && self.static_fit(parts.rules, node)
+            && self.port_refusal(&parts, node).is_none()
+    }
+
+    fn static_fit(&mut self, rules: RulesId, node: NodeId) -> bool {
+        let surface = self.nodes.get(node).surface;
+        if let Some(known) = self.fits.static_answers.get(&(rules, surface)) {
+            return *known;
+        }
+        let fits = self.static_refusal(rules, node).is_none();
+        if !self.catalog.rules(rules).look_at_single_nodes() {
+            self.fits.static_answers.insert((rules, surface), fits);
+        }
+        fits
+    }
+
+    /// Keeps count of the nodes that have a mere preference against pods.
+    fn note_preferences(&mut self, node: NodeId) {
+        let has = self
+            .nodes
+            .find(node)
+            .map(|one| one.taints)
+            .is_some_and(|taints| self.has_preference(taints));
+        let known = &mut self.fits.node_has_preference;
+        if known.len() <= node.index() {
+            known.resize(node.index() + 1, false);
+        }
+        if known[node.index()] != has {
+            known[node.index()] = has;
+            self.fits.nodes_with_preferences += if has { 1 } else { -1 };
+        }
+    }
+
+    fn has_preference(&mut self, taints: TaintsId) -> bool {
+        let known = &mut self.fits.preference_taints;
+        if known.len() <= taints.index() {
+            known.resize(taints.index() + 1, None);
+        }
+        *known[taints.index()].get_or_insert_with(|| {
+            self.catalog
+                .taints(taints)
+                .iter()
+                .any(|taint| taint.effect == TaintEffect::PreferNoSchedule)
+        })
+    }
+}

@@ -1,0 +1,162 @@
+//! The scheduler's queue: who is tried when.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+
+use crate::cluster::Cluster;
+use crate::ids::{NodeId, PodId, ShapeId};
+use crate::time::{SimDuration, SimTime};
+
+/// Pods that wait for a node, and the passes over them.
+///
+/// A pass tries pods by priority, then in the order of their creation, until none can be placed.
+/// Pods of one shape stand or fall together: when the first of them fits nowhere the others are
+/// not tried. A class of pods that fits nowhere costs its index a look at the nodes that changed,
+/// and nothing when none did; this is what re-queueing on the events that could help comes to.
+#[derive(Clone, Debug, Default)]
+pub struct PodQueue {
+    classes: BTreeMap<ShapeId, Class>,
+    backoff: Backoff,
+    len: usize,
+}
+
+/// How long a pod that was tried in vain is left alone: `initial`, doubled with each attempt, up
+/// to `max`. Zero (the default) means that it is tried whenever it could help.
+///
+/// Source: kube-scheduler's podInitialBackoffSeconds (1) and podMaxBackoffSeconds (10).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backoff {
+    /// After the first attempt.
+    pub initial: SimDuration,
+    /// At most.
+    pub max: SimDuration,
+}
+
+impl Backoff {
+    fn after(self, attempts: u32) -> SimDuration {
+        let doublings = attempts.saturating_sub(1).min(20);
+        SimDuration((self.initial.0 << doublings).min(self.max.0))
+    }
+}
+
+/// Pods of one shape.
+#[derive(Clone, Debug, Default)]
+struct Class {
+    priority: i32,
+    /// By serial, which is the order of creation.
+    waiting: BTreeMap<u64, Waiting>,
+    /// Serials of pods that no pass has judged yet.
+    unjudged: BTreeSet<u64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    pod: PodId,
+    attempts: u32,
+    ready_at: SimTime,
+}
+
+impl PodQueue {
+    /// An empty queue with this back-off.
+    #[must_use]
+    pub fn new(backoff: Backoff) -> PodQueue {
+        PodQueue { backoff, ..PodQueue::default() }
+    }
+
+    /// How many pods wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether none waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Queues a pod of the cluster. A gated pod must not be queued before its gates are gone.
+    pub fn push(&mut self, cluster: &Cluster, pod: PodId, now: SimTime) {
+        let (shape, serial) = (cluster.pod(pod).shape, cluster.pod(pod).serial);
+        let class = self.classes.entry(shape).or_default();
+        class.priority = cluster.shape(shape).priority;
+        class.waiting.insert(serial, Waiting { pod, attempts: 0, ready_at: now });
+        class.unjudged.insert(serial);
+        self.len += 1;
+    }
+
+    /// Takes a pod out, as it is about to be deleted. No effect when it does not wait.
+    pub fn remove(&mut self, shape: ShapeId, serial: u64) {
+        let Some(class) = self.classes.get_mut(&shape) else { return };
+        if class.waiting.remove(&serial).is_some() {
+            self.len -= 1;
+        }
+        class.unjudged.remove(&serial);
+        if class.waiting.is_empty() {
+            self.classes.remove(&shape);
+        }
+    }
+
+    /// Tries the pods until none can be placed; binds those that can, and marks the others
+    /// unschedulable. Returns what was bound, in order.
+    pub fn pass(
+        &mut self,
+        cluster: &mut Cluster,
+        now: SimTime,
+        tie_seed: u64,
+    ) -> Vec<(PodId, NodeId)> {
+        let mut bound = Vec::new();
+        let mut heads: BinaryHeap<(i32, Reverse<u64>, ShapeId)> = BinaryHeap::new();
+        heads.extend(self.classes.iter().filter_map(|(shape, class)| {
+            Some((class.priority, Reverse(class.first_ready(now)?), *shape))
+        }));
+        while let Some((priority, Reverse(serial), shape)) = heads.pop() {
+            let class = self.classes.get_mut(&shape).expect("heads are of classes that wait");
+            let Some(node) = cluster.best_node(shape, tie_seed) else {
+                class.judged_hopeless(cluster, now, self.backoff);
+                continue;
+            };
+            let waiting = class.waiting.remove(&serial).expect("the head waits");
+            class.unjudged.remove(&serial);
+            cluster.bind(waiting.pod, node, now);
+            bound.push((waiting.pod, node));
+            match class.first_ready(now) {
+                Some(next) => heads.push((priority, Reverse(next), shape)),
+                None if class.waiting.is_empty() => drop(self.classes.remove(&shape)),
+                None => {}
+            }
+        }
+        self.len -= bound.len();
+        bound
+    }
+
+    /// When the next back-off ends after `now`, if any pod is in one.
+    #[must_use]
+    pub fn next_ready(&self, now: SimTime) -> Option<SimTime> {
+        if self.backoff.initial == SimDuration::ZERO {
+            return None;
+        }
+        let times = self.classes.values().flat_map(|class| class.waiting.values());
+        times.map(|waiting| waiting.ready_at).filter(|at| *at > now).min()
+    }
+}
+
+impl Class {
+    fn first_ready(&self, now: SimTime) -> Option<u64> {
+        self.waiting.iter().find(|(_, one)| one.ready_at <= now).map(|(serial, _)| *serial)
+    }
+
+    fn judged_hopeless(&mut self, cluster: &mut Cluster, now: SimTime, backoff: Backoff) {
+        for serial in std::mem::take(&mut self.unjudged) {
+            if let Some(waiting) = self.waiting.get(&serial) {
+                cluster.mark_unschedulable(waiting.pod, true);
+            }
+        }
+        if backoff.initial > SimDuration::ZERO {
+            for waiting in self.waiting.values_mut().filter(|one| one.ready_at <= now) {
+                waiting.attempts += 1;
+                waiting.ready_at = now + backoff.after(waiting.attempts);
+            }
+        }
+    }
+}
