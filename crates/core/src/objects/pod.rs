@@ -1,0 +1,305 @@
+//! Pods, and the pod templates of controllers.
+
+use serde_json::Value;
+
+use super::error::FieldError;
+use super::fields::{self, Fields, Read};
+use super::metadata::{Metadata, Scope};
+use super::pod_requests::PodResources;
+use super::priority::PriorityClasses;
+use super::selectors;
+use super::topology;
+use crate::labels::{Labels, NodeSelectorTerm};
+use crate::pod::{HostPort, PodObject, PodPhase, PodSpec, RestartPolicy};
+use crate::time::SimDuration;
+
+/// Prefixes of the annotations that decisions look at.
+const KEPT_ANNOTATIONS: [&str; 2] = ["cluster-autoscaler.kubernetes.io/", "plimsoll.dev/"];
+/// How long a pod runs once bound.
+const RUN_FOR_ANNOTATION: &str = "plimsoll.dev/run-for";
+/// The kubelet puts it on its picture of a static pod.
+const MIRROR_ANNOTATION: &str = "kubernetes.io/config.mirror";
+/// Sources of volumes that tie a pod to nodes by rules that are not judged yet.
+const UNJUDGED_VOLUMES: [&str; 7] = [
+    "awsElasticBlockStore",
+    "csi",
+    "ephemeral",
+    "gcePersistentDisk",
+    "iscsi",
+    "persistentVolumeClaim",
+    "rbd",
+];
+/// `spec.restartPolicy`.
+const RESTART_POLICIES: [(&str, RestartPolicy); 3] = [
+    ("Always", RestartPolicy::Always),
+    ("OnFailure", RestartPolicy::OnFailure),
+    ("Never", RestartPolicy::Never),
+];
+/// `status.phase`. A pod whose node is out of reach is `Unknown`; it still holds its place.
+const PHASES: [(&str, PodPhase); 5] = [
+    ("Pending", PodPhase::Pending),
+    ("Running", PodPhase::Running),
+    ("Unknown", PodPhase::Running),
+    ("Succeeded", PodPhase::Succeeded),
+    ("Failed", PodPhase::Failed),
+];
+
+/// Reads a v1 Pod.
+pub(super) fn read(object: Fields<'_>, classes: &PriorityClasses) -> Read<PodObject> {
+    let metadata = Metadata::read(object, Scope::Namespaced)?;
+    let node_name = object
+        .inside("spec", |spec| spec.or_default("nodeName", fields::text))?
+        .filter(|name| !name.is_empty());
+    let status = object.optional("status", Fields::of)?;
+    let status_on_node = status.filter(|_| node_name.is_some());
+    let spec = object.required("spec", |value| {
+        let resources = resources_of(Fields::of(value)?, status_on_node)?;
+        read_spec(Fields::of(value)?, &metadata, &resources, node_name.is_some(), classes)
+    })?;
+    let run_for = read_run_for(&metadata).map_err(|error| error.within("metadata"))?;
+    let mut pod = PodObject {
+        name: metadata.name,
+        uid: metadata.uid,
+        created_at: metadata.created_at,
+        spec: PodSpec { run_for, ..spec },
+        node_name,
+        controller: metadata.controller,
+        deletion_at: metadata.deletion_at,
+        ..PodObject::default()
+    };
+    object.inside("status", |status| read_status(status, &mut pod))?;
+    Ok(pod)
+}
+
+/// Reads a `v1.PodTemplateSpec` of a controller in `namespace`.
+pub(super) fn read_template(
+    template: Fields<'_>,
+    namespace: &str,
+    classes: &PriorityClasses,
+) -> Read<PodSpec> {
+    let mut metadata = Metadata::read_of_template(template)?;
+    namespace.clone_into(&mut metadata.namespace);
+    let spec = template.required("spec", |value| {
+        let fields = Fields::of(value)?;
+        read_spec(fields, &metadata, &resources_of(fields, None)?, false, classes)
+    })?;
+    let run_for = read_run_for(&metadata).map_err(|error| error.within("metadata"))?;
+    Ok(PodSpec { run_for, ..spec })
+}
+
+/// What the pod asks for. `status` counts for a pod on a node: a resize may be under way.
+fn resources_of(spec: Fields<'_>, status: Option<Fields<'_>>) -> Read<PodResources> {
+    PodResources::read(spec, status)
+}
+
+fn read_spec(
+    spec: Fields<'_>,
+    metadata: &Metadata,
+    resources: &PodResources,
+    on_node: bool,
+    classes: &PriorityClasses,
+) -> Read<PodSpec> {
+    let containers = spec.required("containers", |value| match value.as_array() {
+        Some(list) if !list.is_empty() => Ok(list.len()),
+        _ => Err(fields::expected("a list of at least one container", value)),
+    });
+    containers?;
+    let (scoring_cpu_milli, scoring_memory_bytes) = resources.scoring_requests(on_node);
+    let standing = classes.standing(spec)?;
+    let (required_node_terms, preferred_node_terms) = read_node_affinity(spec)?;
+    let topology_spread = spec.items("topologySpreadConstraints", topology::spread_constraint)?;
+    let volumes = spec.items("volumes", read_volume)?;
+    Ok(PodSpec {
+        namespace: metadata.namespace.clone(),
+        labels: metadata.labels.clone(),
+        requests: resources.requests(),
+        scoring_cpu_milli,
+        scoring_memory_bytes,
+        node_selector: spec.or_default("nodeSelector", fields::labels)?,
+        required_node_terms,
+        preferred_node_terms,
+        tolerations: spec.items("tolerations", selectors::toleration)?,
+        host_ports: read_host_ports(spec)?,
+        priority: standing.priority,
+        preempts: standing.preempts,
+        scheduler_name: spec.required("schedulerName", fields::name)?,
+        scheduling_gates: spec
+            .items("schedulingGates", |gate| Fields::of(gate)?.required("name", fields::name))?,
+        restart_policy: spec
+            .required("restartPolicy", |value| fields::word(value, &RESTART_POLICIES))?,
+        termination_grace: SimDuration::from_secs(
+            spec.required("terminationGracePeriodSeconds", fields::count)?.into(),
+        ),
+        annotations: kept_annotations(metadata),
+        local_volumes: volumes.iter().filter(|one| one.local).map(|one| one.name.clone()).collect(),
+        is_mirror: metadata.annotations.contains_key(MIRROR_ANNOTATION),
+        run_for: None,
+        unjudged_features: unjudged_features(
+            spec,
+            &volumes,
+            topology_spread.iter().any(|one| one.hard),
+        )?,
+        topology_spread,
+    })
+}
+
+fn kept_annotations(metadata: &Metadata) -> Labels {
+    metadata
+        .annotations
+        .iter()
+        .filter(|(key, _)| KEPT_ANNOTATIONS.iter().any(|prefix| key.starts_with(prefix)))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
+}
+
+fn read_run_for(metadata: &Metadata) -> Read<Option<SimDuration>> {
+    let Some(text) = metadata.annotations.get(RUN_FOR_ANNOTATION) else { return Ok(None) };
+    fields::duration(&Value::String(text.clone()))
+        .map(Some)
+        .map_err(|error| error.within(RUN_FOR_ANNOTATION).within("annotations"))
+}
+
+/// Required terms (if there is such a rule), and preferred terms with their weights.
+type NodeAffinity = (Option<Vec<NodeSelectorTerm>>, Vec<(i64, NodeSelectorTerm)>);
+
+fn read_node_affinity(spec: Fields<'_>) -> Read<NodeAffinity> {
+    let affinity = spec.inside("affinity", |affinity| {
+        affinity.inside("nodeAffinity", |rules| {
+            let required = rules
+                .inside("requiredDuringSchedulingIgnoredDuringExecution", |selector| {
+                    selector.items("nodeSelectorTerms", selectors::node_selector_term)
+                })?;
+            let preferred =
+                rules.items("preferredDuringSchedulingIgnoredDuringExecution", |value| {
+                    let fields = Fields::of(value)?;
+                    let weight = fields.required("weight", read_weight)?;
+                    Ok((weight, fields.required("preference", selectors::node_selector_term)?))
+                })?;
+            Ok((required, preferred))
+        })
+    })?;
+    Ok(affinity.flatten().unwrap_or_default())
+}
+
+fn read_weight(value: &Value) -> Read<i64> {
+    match fields::whole(value)? {
+        weight @ 1..=100 => Ok(weight),
+        _ => Err(fields::expected("a weight from 1 to 100", value)),
+    }
+}
+
+/// Host ports of containers and sidecars; those of plain init containers are free again before the
+/// others start, and the scheduler leaves them out.
+fn read_host_ports(spec: Fields<'_>) -> Read<Vec<HostPort>> {
+    let mut ports = spec.items("containers", read_container_ports)?;
+    ports.extend(spec.items("initContainers", |value| {
+        let fields = Fields::of(value)?;
+        let is_sidecar = fields.or_default("restartPolicy", fields::text)? == "Always";
+        if is_sidecar { read_container_ports(value) } else { Ok(Vec::new()) }
+    })?);
+    Ok(ports.into_iter().flatten().collect())
+}
+
+fn read_container_ports(container: &Value) -> Read<Vec<HostPort>> {
+    /// An address of the node that is left out means all of them.
+    const EVERY_ADDRESS: &str = "0.0.0.0";
+    /// What a port can speak.
+    const PROTOCOLS: [(&str, &str); 3] = [("TCP", "TCP"), ("UDP", "UDP"), ("SCTP", "SCTP")];
+    let ports = Fields::of(container)?.items("ports", |value| {
+        let fields = Fields::of(value)?;
+        let port = fields.or_default("hostPort", |number| {
+            u16::try_from(fields::whole(number)?)
+                .map_err(|_| fields::expected("a port from 1 to 65535", number))
+        })?;
+        let ip = fields.or_default("hostIP", fields::text)?;
+        let protocol = fields.required("protocol", |one| fields::word(one, &PROTOCOLS))?;
+        Ok(HostPort {
+            ip: if ip.is_empty() { EVERY_ADDRESS.to_owned() } else { ip },
+            protocol: protocol.to_owned(),
+            port,
+        })
+    })?;
+    Ok(ports.into_iter().filter(|port| port.port != 0).collect())
+}
+
+/// A volume, as far as it ties the pod to its node.
+struct Volume {
+    name: String,
+    /// It lives and dies with the node.
+    local: bool,
+    unjudged: Option<&'static str>,
+}
+
+fn read_volume(value: &Value) -> Read<Volume> {
+    let fields = Fields::of(value)?;
+    let on_disk = fields
+        .inside("emptyDir", |source| Ok(source.or_default("medium", fields::text)? != "Memory"))?;
+    Ok(Volume {
+        name: fields.required("name", fields::name)?,
+        local: fields.raw("hostPath").is_some() || on_disk == Some(true),
+        unjudged: UNJUDGED_VOLUMES.into_iter().find(|source| fields.raw(source).is_some()),
+    })
+}
+
+/// The features that hold more rules than are judged, sorted.
+fn unjudged_features(
+    spec: Fields<'_>,
+    volumes: &[Volume],
+    spreads_hard: bool,
+) -> Read<Vec<String>> {
+    let mut features: Vec<&str> = volumes.iter().filter_map(|one| one.unjudged).collect();
+    spec.inside("affinity", |affinity| {
+        for kind in ["podAffinity", "podAntiAffinity"] {
+            let rules = affinity.inside(kind, |rules| Ok(rules.names().next().is_some()))?;
+            features.extend((rules == Some(true)).then_some(kind));
+        }
+        Ok(())
+    })?;
+    if !spec.items("resourceClaims", Fields::of)?.is_empty() {
+        features.push("resourceClaims");
+    }
+    if spreads_hard {
+        features.push("topologySpreadConstraints");
+    }
+    features.sort_unstable();
+    features.dedup();
+    Ok(features.into_iter().map(str::to_owned).collect())
+}
+
+fn read_status(status: Fields<'_>, pod: &mut PodObject) -> Read<()> {
+    pod.phase = status.or_default("phase", |value| match value.as_str() {
+        Some("") => Ok(PodPhase::Pending),
+        _ => fields::word(value, &PHASES),
+    })?;
+    pod.started_at = status.optional("startTime", fields::time)?;
+    pod.nominated_node_name =
+        status.optional("nominatedNodeName", fields::text)?.filter(|name| !name.is_empty());
+    status.items("conditions", |value| {
+        let condition = Fields::of(value)?;
+        if condition.required("type", fields::text)? == "PodScheduled" {
+            let status = condition.or_default("status", fields::text)?;
+            let reason = condition.or_default("reason", fields::text)?;
+            pod.marked_unschedulable = status == "False" && reason == "Unschedulable";
+            pod.scheduled_condition_at = condition.optional("lastTransitionTime", fields::time)?;
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// A field error for a restart policy that a controller cannot have.
+pub(super) fn refuse_restart_policy(policy: RestartPolicy, allowed: &[RestartPolicy]) -> Read<()> {
+    if allowed.contains(&policy) {
+        return Ok(());
+    }
+    let words = |wanted: &[RestartPolicy]| {
+        let names: Vec<&str> = RESTART_POLICIES
+            .iter()
+            .filter(|(_, one)| wanted.contains(one))
+            .map(|(name, _)| *name)
+            .collect();
+        names.join(" or ")
+    };
+    let message = format!("expected {}, found {}", words(allowed), words(&[policy]));
+    Err(FieldError::here(message).within("restartPolicy").within("spec"))
+}

@@ -1,0 +1,1 @@
+//! Objects of every kind, small, with what is read from them.

@@ -1,0 +1,101 @@
+//! Controllers of pods.
+
+use super::defaulting::JOB_NAME_LABEL;
+use super::error::FieldError;
+use super::fields::{self, Fields, Read};
+use super::metadata::{Metadata, Scope};
+use super::pod;
+use super::priority::PriorityClasses;
+use super::selectors;
+use crate::labels::{LabelSelector, Labels};
+use crate::pod::{PodSpec, RestartPolicy};
+use crate::workload::{WorkloadKind, WorkloadObject};
+
+/// Reads a controller of this kind.
+pub(super) fn read(
+    kind: WorkloadKind,
+    api_version: &str,
+    object: Fields<'_>,
+    classes: &PriorityClasses,
+) -> Read<WorkloadObject> {
+    let metadata = Metadata::read(object, Scope::Namespaced)?;
+    object.required("spec", |value| {
+        let spec = Fields::of(value)?;
+        let template = spec.inside("template", |template| {
+            let pods = pod::read_template(template, &metadata.namespace, classes)?;
+            pod::refuse_restart_policy(pods.restart_policy, allowed_policies(kind))?;
+            Ok(pods)
+        })?;
+        let selector = read_selector(kind, spec, &metadata.name)?;
+        refuse_foreign_pods(kind, &selector, template.as_ref())?;
+        Ok(WorkloadObject {
+            kind,
+            api_version: api_version.to_owned(),
+            namespace: metadata.namespace.clone(),
+            name: metadata.name.clone(),
+            uid: metadata.uid.clone(),
+            created_at: metadata.created_at,
+            replicas: read_replicas(kind, spec)?,
+            completions: match kind {
+                WorkloadKind::Job => spec.optional("completions", fields::count)?,
+                _ => None,
+            },
+            selector,
+            template,
+            controller: metadata.controller.clone(),
+        })
+    })
+}
+
+/// How pods of a controller may be restarted.
+fn allowed_policies(kind: WorkloadKind) -> &'static [RestartPolicy] {
+    match kind {
+        WorkloadKind::Job => &[RestartPolicy::OnFailure, RestartPolicy::Never],
+        _ => &[RestartPolicy::Always],
+    }
+}
+
+/// How many pods the controller wants now: of a suspended Job none, of a DaemonSet it depends on
+/// the nodes.
+fn read_replicas(kind: WorkloadKind, spec: Fields<'_>) -> Read<u32> {
+    match kind {
+        WorkloadKind::DaemonSet => Ok(0),
+        WorkloadKind::Job if spec.or_default("suspend", fields::flag)? => Ok(0),
+        WorkloadKind::Job => spec.required("parallelism", fields::count),
+        _ => spec.required("replicas", fields::count),
+    }
+}
+
+fn read_selector(kind: WorkloadKind, spec: Fields<'_>, name: &str) -> Read<LabelSelector> {
+    match kind {
+        WorkloadKind::ReplicationController => {
+            Ok(selectors::exact_selector(spec.or_default("selector", fields::labels)?))
+        }
+        WorkloadKind::Job => {
+            // Without a selector the API server makes one from the Job's identity.
+            let made = || {
+                selectors::exact_selector(Labels::from([(
+                    JOB_NAME_LABEL.to_owned(),
+                    name.to_owned(),
+                )]))
+            };
+            Ok(spec.optional("selector", selectors::label_selector)?.unwrap_or_else(made))
+        }
+        _ => spec.required("selector", selectors::label_selector),
+    }
+}
+
+/// Refuses a controller that would make pods it does not recognise as its own.
+fn refuse_foreign_pods(
+    kind: WorkloadKind,
+    selector: &LabelSelector,
+    template: Option<&PodSpec>,
+) -> Read<()> {
+    // A Job's selector is about its uid, which the API server puts on the pods.
+    let foreign = template.is_some_and(|pods| !selector.matches(&pods.labels));
+    if kind == WorkloadKind::Job || !foreign {
+        return Ok(());
+    }
+    let message = "expected a selector that matches the labels of template";
+    Err(FieldError::here(message).within("selector"))
+}
