@@ -5,13 +5,13 @@
 //! after T can leak into the answer. Deletions are rows too (tombstones), and times when nobody
 //! watched are recorded as gaps.
 //!
-//! [`Writer`] writes a recording, [`History`] reads it, and `import` turns traces, Gardener
+//! [`Writer`] writes a recording, [`History`] reads it, and [`import`] turns traces, Gardener
 //! scenarios and the output of `kubectl get` into one.
 
 mod checkpoint;
 mod document;
 mod error;
-// IMPORT pub mod import;
+pub mod import;
 mod object;
 mod reader;
 mod schema;
