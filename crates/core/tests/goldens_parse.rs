@@ -1,5 +1,7 @@
 //! Every object of every golden can be read.
 
+#![expect(clippy::disallowed_methods, reason = "this test reads the goldens from their folder")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

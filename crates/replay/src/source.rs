@@ -1,0 +1,5 @@
+//! Where the input of a replay comes from.
+
+mod document;
+pub mod files;
+mod location;
