@@ -1,5 +1,7 @@
 //! Node groups: what the cloud scales.
 
+use std::sync::Arc;
+
 use crate::labels::Labels;
 use crate::node::NodeSpec;
 use crate::time::{SimDuration, SimTime};
@@ -46,7 +48,7 @@ pub struct BootDelay {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instance {
     /// The cloud's id; equal to the Node's `spec.providerID`.
-    pub id: String,
+    pub id: Arc<str>,
     /// Where it is in its life.
     pub state: InstanceState,
     /// Why it could not be made.

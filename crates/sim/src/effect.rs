@@ -1,0 +1,89 @@
+//! What happened, for whoever keeps the books.
+
+use std::sync::Arc;
+
+use plimsoll_core::SimTime;
+use plimsoll_core::ids::{GroupId, ShapeId, WorkloadId};
+
+/// Something that happened in the world. Pods and nodes are named by their serials, which are never
+/// used again.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// A pod was created.
+    PodCreated {
+        /// Its serial.
+        serial: u64,
+        /// Its name, within the namespace of the shape.
+        name: Arc<str>,
+        /// What it asks for.
+        shape: ShapeId,
+        /// Its controller.
+        controller: Option<WorkloadId>,
+        /// When it counts as created.
+        created_at: SimTime,
+    },
+    /// A pod was bound.
+    PodBound {
+        /// Its serial.
+        serial: u64,
+        /// The node's serial.
+        node: u64,
+    },
+    /// A pod is gone.
+    PodGone {
+        /// Its serial.
+        serial: u64,
+        /// Why.
+        cause: PodEnd,
+    },
+    /// A Node appeared.
+    NodeAdded {
+        /// Its serial.
+        serial: u64,
+        /// Its name.
+        name: Arc<str>,
+        /// Its group.
+        group: Option<GroupId>,
+    },
+    /// A Node is gone.
+    NodeRemoved {
+        /// Its serial.
+        serial: u64,
+    },
+    /// The cloud accepted an increase.
+    SizeIncreased {
+        /// Of this group.
+        group: GroupId,
+        /// The target before.
+        from: u32,
+        /// The target now.
+        to: u32,
+    },
+    /// Machines without a Node were deleted.
+    InstancesRemoved {
+        /// Of this group.
+        group: GroupId,
+        /// Their names.
+        names: Vec<Arc<str>>,
+    },
+    /// The number of machines that cost money in a group: all that were not failed creations.
+    MachinesPaid {
+        /// Of this group.
+        group: GroupId,
+        /// So many from now on.
+        count: u32,
+    },
+}
+
+/// Why a pod is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PodEnd {
+    /// Its work was done.
+    Finished,
+    /// Its controller shrank, or somebody deleted it.
+    Deleted,
+    /// It was evicted.
+    Evicted,
+    /// Its node went away under it.
+    NodeGone,
+}

@@ -1,0 +1,164 @@
+//! The life of a pod: made, bound, running, finished, evicted, gone.
+
+use std::sync::Arc;
+
+use plimsoll_core::ids::{NodeId, PodId};
+use plimsoll_core::pod::PodPhase;
+use plimsoll_core::{PodBirth, SimTime};
+
+use super::World;
+use crate::command::CommandError;
+use crate::effect::{Effect, PodEnd};
+use crate::event::Event;
+
+/// The name of the scheduler that the world plays.
+const SCHEDULER_NAME: &str = "default-scheduler";
+
+/// What is known of a pod beyond the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Life {
+    /// The pod of the recording that it is, or stands in for.
+    pub(super) recorded_key: u32,
+}
+
+impl World {
+    /// Creates a pod and queues it, unless it is gated or another scheduler's.
+    pub(super) fn create_pod(&mut self, birth: PodBirth) -> PodId {
+        let pod = self.cluster.add_pod(birth);
+        self.note_created(pod);
+        let spec = self.cluster.shape(self.cluster.pod(pod).shape);
+        let ours = spec.scheduler_name.is_empty() || spec.scheduler_name == SCHEDULER_NAME;
+        if ours && spec.scheduling_gates.is_empty() {
+            self.queue.push(&self.cluster, pod, self.now);
+        }
+        pod
+    }
+
+    /// Creates a pod that is on its node already: of a DaemonSet, or running when the world began.
+    pub(super) fn create_bound_pod(
+        &mut self,
+        birth: PodBirth,
+        node: NodeId,
+        bound_at: SimTime,
+    ) -> PodId {
+        let pod = self.cluster.add_pod(birth);
+        self.note_created(pod);
+        self.cluster.bind(pod, node, bound_at);
+        let serial = self.cluster.pod(pod).serial;
+        let node_serial = self.cluster.node(node).serial;
+        self.effects.push(Effect::PodBound { serial, node: node_serial });
+        self.start_running(pod);
+        pod
+    }
+
+    fn note_created(&mut self, pod: PodId) {
+        let one = self.cluster.pod(pod);
+        self.effects.push(Effect::PodCreated {
+            serial: one.serial,
+            name: Arc::clone(&one.name),
+            shape: one.shape,
+            controller: one.controller,
+            created_at: one.created_at,
+        });
+    }
+
+    /// Schedules the end of a pod that runs for a given time.
+    pub(super) fn start_running(&mut self, pod: PodId) {
+        let one = self.cluster.pod(pod);
+        if let Some(run_for) = self.cluster.shape(one.shape).run_for {
+            let at = one.bound_at + self.settings.pod_start_delay + run_for;
+            let event = Event::PodFinishes { pod, serial: one.serial };
+            self.events.push(at.max(self.now), event);
+        }
+    }
+
+    pub(super) fn finish_pod(&mut self, pod: PodId, serial: u64) {
+        if self.is_alive(pod, serial) {
+            self.remove(pod, PodEnd::Finished);
+        }
+    }
+
+    pub(super) fn end_grace(&mut self, pod: PodId, serial: u64) {
+        if self.is_alive(pod, serial) {
+            self.remove(pod, PodEnd::Deleted);
+        }
+    }
+
+    fn is_alive(&self, pod: PodId, serial: u64) -> bool {
+        self.cluster.find_pod(pod).is_some_and(|one| one.serial == serial)
+    }
+
+    /// Deletes a pod: at once, or when its grace period is over.
+    pub(super) fn delete_pod(&mut self, pod: PodId, cause: PodEnd) {
+        let one = self.cluster.pod(pod);
+        let grace = self.cluster.shape(one.shape).termination_grace;
+        let lingers = self.settings.grace_periods && one.phase == PodPhase::Running && grace.0 > 0;
+        if !lingers {
+            self.remove(pod, cause);
+        } else if one.deletion_at.is_none() {
+            let serial = one.serial;
+            self.cluster.set_deletion(pod, Some(self.now));
+            self.events.push(self.now + grace, Event::PodGone { pod, serial });
+            self.lose_pod(pod, cause);
+        }
+    }
+
+    /// Takes a pod out of the world.
+    pub(super) fn remove(&mut self, pod: PodId, cause: PodEnd) {
+        let one = self.cluster.pod(pod);
+        let (shape, serial) = (one.shape, one.serial);
+        let was_lost_before = one.deletion_at.is_some();
+        self.queue.remove(shape, serial);
+        if !was_lost_before {
+            self.lose_pod(pod, cause);
+        }
+        self.cluster.remove_pod(pod);
+        self.effects.push(Effect::PodGone { serial, cause });
+    }
+
+    /// Tells the pod's controller, and replaces a recorded pod that did not end by itself.
+    fn lose_pod(&mut self, pod: PodId, cause: PodEnd) {
+        let one = self.cluster.pod(pod).clone();
+        if let Some(controller) = one.controller {
+            self.controllers.pod_lost(&self.cluster, controller, pod, cause);
+        }
+        let Some(life) = self.lives.remove(&one.serial) else { return };
+        self.recorded.remove(&life.recorded_key);
+        let taken_away = matches!(cause, PodEnd::Evicted | PodEnd::NodeGone);
+        if let (true, Some(controller)) = (taken_away, one.controller) {
+            // Rule 4: the pod of a controller is remade at once; it ends when its original ended.
+            let name = self.controllers.next_stand_in_name(&self.cluster, controller);
+            let birth = PodBirth {
+                name,
+                shape: one.shape,
+                controller: Some(controller),
+                created_at: self.now,
+            };
+            let stand_in = self.create_pod(birth);
+            self.record(stand_in, life.recorded_key);
+        }
+    }
+
+    /// Remembers which pod of the recording this one is.
+    pub(super) fn record(&mut self, pod: PodId, recorded_key: u32) {
+        self.lives.insert(self.cluster.pod(pod).serial, Life { recorded_key });
+        self.recorded.insert(recorded_key, pod);
+    }
+
+    /// Evicts a pod, if its budgets allow it.
+    pub(super) fn evict(&mut self, pod: PodId, serial: u64) -> Result<(), CommandError> {
+        if !self.is_alive(pod, serial) {
+            return Err(CommandError::NoSuchPod);
+        }
+        self.cluster.match_budgets();
+        if self.cluster.budgets_of(pod).any(|(_, budget)| budget.disruptions_allowed < 1) {
+            return Err(CommandError::BudgetExhausted);
+        }
+        let budgets: Vec<_> = self.cluster.budgets_of(pod).map(|(id, _)| id).collect();
+        for budget in budgets {
+            self.cluster.use_budget(budget, 1);
+        }
+        self.delete_pod(pod, PodEnd::Evicted);
+        Ok(())
+    }
+}
