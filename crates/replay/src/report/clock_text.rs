@@ -23,6 +23,13 @@ pub fn short_instant(time: SimTime, window: SimDuration) -> String {
     formatted(time, pattern)
 }
 
+/// `time` to the minute, with the date where the window is longer than a day: `06:00` or
+/// `Jan 05 06:00`.
+#[must_use]
+pub fn minute(time: SimTime, window: SimDuration) -> String {
+    short_instant(time, window.min(TEN_DAYS))
+}
+
 /// `time` with date, time of day and seconds: `2026-01-05 06:00:10`.
 #[must_use]
 pub fn full_instant(time: SimTime) -> String {
@@ -47,6 +54,7 @@ mod tests {
         let time = SimTime::parse("2026-01-05T06:00:10Z").expect("a time");
         let shown = [12, 48, 744].map(|hours| short_instant(time, SimDuration::from_hours(hours)));
         assert_eq!(shown, ["06:00", "Jan 05 06:00", "Jan 05"]);
+        assert_eq!(minute(time, SimDuration::from_hours(744)), "Jan 05 06:00");
         assert_eq!(full_instant(time), "2026-01-05 06:00:10");
         assert_eq!(full_instant(SimTime::MAX), "never");
     }

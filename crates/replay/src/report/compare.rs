@@ -6,7 +6,7 @@ use plimsoll_core::SimTime;
 use serde::Serialize;
 use thiserror::Error;
 
-use super::clock_text::{full_instant, short_instant};
+use super::clock_text::{full_instant, minute};
 use super::divergence::{NodeDivergence, node_divergences};
 use super::figures::{Amount, figures};
 use super::labels::labels;
@@ -187,7 +187,7 @@ impl Comparison {
                     with_thousands(span.nodes.into()),
                     self.strategies[0],
                     with_thousands(span.base_nodes.into()),
-                    short_instant(span.peak_time, self.end_time - self.start_time),
+                    minute(span.peak_time, self.end_time - self.start_time),
                 ));
             }
         }

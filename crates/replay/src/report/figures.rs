@@ -47,7 +47,7 @@ pub fn figures(totals: &Totals) -> Vec<Figure> {
         figure("podsNeverScheduled", "never scheduled", count(totals.pods_never_scheduled)),
         figure(
             "stillPendingSeconds",
-            "waits of those in all",
+            "their waits in all",
             Amount::Wait(totals.still_pending_seconds),
         ),
         figure("pendingSeconds.p50", "pod wait, p50", Amount::Wait(waits.p50)),

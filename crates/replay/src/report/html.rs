@@ -17,7 +17,7 @@ use super::model::{ReplayMode, ReplayReport, SeriesPoint};
 use super::money::with_thousands;
 use super::prose::differences;
 use super::seconds::Seconds;
-use super::text::{assumptions, backtest_text, subject};
+use super::text::{assumptions, backtest_text, backtests, subject};
 use chart::Chart;
 use escape::escaped;
 
@@ -50,14 +50,15 @@ pub fn render(reports: &[ReplayReport]) -> String {
             body.push_str(&tables::waits(reports, &labels));
             body.push_str(&decisions::decisions(reports, &labels));
         }
-        body.push_str(&backtests(reports, &labels));
+        body.push_str(&backtest(reports, &labels));
         body.push_str(&taken_for_granted(reports, &labels));
     }
+    let class = if reports.len() == 1 { " class=\"single\"" } else { "" };
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{title} · Plimsoll replay</title>\n<style>\n{STYLE}</style>\n</head>\n\
-         <body>\n<main>\n{body}</main>\n</body>\n</html>\n"
+         <body>\n<main{class}>\n{body}</main>\n</body>\n</html>\n"
     )
 }
 
@@ -116,11 +117,9 @@ fn cards(reports: &[ReplayReport], labels: &[String]) -> String {
 }
 
 fn differing(reports: &[ReplayReport]) -> String {
-    let sentences = differences(reports);
-    if sentences.is_empty() {
-        return String::new();
-    }
-    section("What differs", &format!("<p>{}</p>\n", escaped(&sentences.join(" "))))
+    let paragraphs: String =
+        differences(reports).iter().map(|text| format!("<p>{}</p>\n", escaped(text))).collect();
+    if paragraphs.is_empty() { paragraphs } else { section("What differs", &paragraphs) }
 }
 
 fn charts(reports: &[ReplayReport], labels: &[String]) -> String {
@@ -163,18 +162,15 @@ fn charts(reports: &[ReplayReport], labels: &[String]) -> String {
     )
 }
 
-fn backtests(reports: &[ReplayReport], labels: &[String]) -> String {
-    let items: String = reports
-        .iter()
-        .zip(labels)
-        .enumerate()
-        .filter_map(|(index, (report, label))| {
-            let text = backtest_text(&report.backtest?);
-            Some(format!("<li>{}: {text}</li>\n", swatch(index, label)))
-        })
-        .collect();
+fn backtest(reports: &[ReplayReport], labels: &[String]) -> String {
+    let all = backtests(reports, labels);
+    let mut items = String::new();
+    for (holders, backtest) in &all {
+        let whose = if all.len() > 1 { format!("{}: ", holders.join(", ")) } else { String::new() };
+        items.push_str(&format!("<li>{}{}</li>\n", escaped(&whose), backtest_text(backtest)));
+    }
     if items.is_empty() {
-        return String::new();
+        return items;
     }
     let lead = "<p class=\"lead\">The replay under the recorded settings, held against what happened: \
                 how far every other figure here can be trusted.</p>\n";

@@ -1,9 +1,11 @@
 //! What a replay found, as JSON, as text for a terminal, as an HTML page, and held against others.
 //!
 //! [`model`] is the document; the replay's runner fills it with the help of [`pending`], [`money`],
-//! [`rounding`] and [`step_series`], so that every number is rounded once, when the report is made, and
+//! [`rounding`], [`step_series`], [`batches`] and [`backtest`], so that every number is rounded once, when the report is made, and
 //! never when it is shown. [`text`], [`html`] and [`compare`] only read it.
 
+pub mod backtest;
+pub mod batches;
 pub mod clock_text;
 pub mod compare;
 pub mod divergence;

@@ -1,6 +1,6 @@
 //! What differs between replays, in plain sentences.
 
-use super::clock_text::short_instant;
+use super::clock_text::minute;
 use super::divergence::node_divergences;
 use super::figures::Amount;
 use super::labels::labels;
@@ -8,25 +8,13 @@ use super::model::ReplayReport;
 use super::money::with_thousands;
 use super::rounding::rounded_ratio;
 
-/// A few sentences on each replay after the first, held against the first. None for a single one.
+/// A paragraph on each replay after the first, held against the first. None for a single one.
 #[must_use]
 pub fn differences(reports: &[ReplayReport]) -> Vec<String> {
     let labels = labels(reports);
     let Some((base, others)) = reports.split_first() else { return Vec::new() };
-    let mut sentences = Vec::new();
-    for (other, label) in others.iter().zip(&labels[1..]) {
-        let pair = Pair { base, other, base_label: &labels[0], label };
-        let before = sentences.len();
-        sentences.push(pair.cost());
-        sentences.extend(pair.waiting());
-        sentences.extend(pair.never_scheduled());
-        sentences.extend(pair.disruption());
-        sentences.extend(pair.nodes_over_time());
-        if pair.other.totals == base.totals && sentences.len() == before + 1 {
-            sentences[before] = format!("{label} comes to the same figures as {}.", labels[0]);
-        }
-    }
-    sentences
+    let pairs = others.iter().zip(&labels[1..]);
+    pairs.map(|(other, label)| Pair { base, other, base_label: &labels[0], label }.text()).collect()
 }
 
 /// Two replays of the same window.
@@ -38,6 +26,17 @@ struct Pair<'a> {
 }
 
 impl Pair<'_> {
+    fn text(&self) -> String {
+        let further =
+            [self.waiting(), self.never_scheduled(), self.disruption(), self.nodes_over_time()];
+        if self.other.totals == self.base.totals && further.iter().all(Option::is_none) {
+            return format!("{} comes to the same figures as {}.", self.label, self.base_label);
+        }
+        let sentences: Vec<String> =
+            std::iter::once(self.cost()).chain(further.into_iter().flatten()).collect();
+        sentences.join(" ")
+    }
+
     fn cost(&self) -> String {
         let (base, other) = (&self.base.totals, &self.other.totals);
         let hours = compared(
@@ -128,7 +127,7 @@ impl Pair<'_> {
         let share = rounded_ratio(i128::from(apart) * 100, window.0.into(), 0);
         Some(format!(
             "Node counts differ for {share:.0} % of the time, most at {} ({} against {}).",
-            short_instant(widest.peak_time, window),
+            minute(widest.peak_time, window),
             widest.nodes,
             widest.base_nodes,
         ))

@@ -10,8 +10,6 @@ mod wrap;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plimsoll_core::SimDuration;
-
 use super::clock_text::formatted;
 use super::figures::{Amount, Figure, figures};
 use super::labels::labels;
@@ -30,6 +28,8 @@ const MIN_WIDTH: usize = 60;
 const NEVER_SCHEDULED_LINES: usize = 5;
 /// How many owners are listed under the longest waits.
 const OWNER_LINES: usize = 5;
+/// What the backtest's figures are.
+const BACKTEST_TITLE: &str = "backtest, replayed under the recorded settings against what happened";
 /// How many node groups are listed.
 const GROUP_LINES: usize = 12;
 
@@ -198,30 +198,26 @@ impl Page<'_> {
     }
 
     fn differences(&self) -> Vec<String> {
-        let sentences = differences(self.reports);
-        if sentences.is_empty() {
+        let paragraphs = differences(self.reports);
+        if paragraphs.is_empty() {
             return Vec::new();
         }
         let mut lines = vec!["what differs".to_owned()];
-        lines.extend(wrapped("  ", &sentences.join(" "), self.width, 2));
+        lines.extend(paragraphs.iter().flat_map(|text| wrapped("  ", text, self.width, 2)));
         lines
     }
 
     fn backtests(&self) -> Vec<String> {
-        let all: Vec<Option<Backtest>> = self.reports.iter().map(|r| r.backtest).collect();
-        let known: Vec<(&String, Backtest)> =
-            self.labels.iter().zip(&all).filter_map(|(label, b)| Some((label, (*b)?))).collect();
-        let Some((_, first)) = known.first() else { return Vec::new() };
-        let all_alike = known.len() == all.len() && known.iter().all(|(_, b)| b == first);
-        let mut lines =
-            vec!["backtest, replayed under the recorded settings against what happened".into()];
-        if all_alike || known.len() == 1 {
-            lines.extend(wrapped("  ", &backtest_text(first), self.width, 2));
-        } else {
-            for (label, backtest) in known {
-                let text = format!("{label}: {}", backtest_text(&backtest));
-                lines.extend(wrapped("  ", &text, self.width, 4));
-            }
+        let all = backtests(self.reports, &self.labels);
+        let mut lines = Vec::new();
+        for (labels, backtest) in &all {
+            let whose =
+                if all.len() > 1 { format!("{}: ", labels.join(", ")) } else { String::new() };
+            let text = format!("{whose}{}", backtest_text(backtest));
+            lines.extend(wrapped("  ", &text, self.width, if all.len() > 1 { 4 } else { 2 }));
+        }
+        if !lines.is_empty() {
+            lines.insert(0, BACKTEST_TITLE.to_owned());
         }
         lines
     }
@@ -246,6 +242,22 @@ impl Page<'_> {
     fn column_heads(&self) -> Vec<String> {
         if self.reports.len() > 1 { self.labels.clone() } else { Vec::new() }
     }
+}
+
+/// Every backtest once, in order of first mention, with the labels of the reports that carry it.
+pub(super) fn backtests<'a>(
+    reports: &[ReplayReport],
+    labels: &'a [String],
+) -> Vec<(Vec<&'a str>, Backtest)> {
+    let mut order: Vec<(Vec<&str>, Backtest)> = Vec::new();
+    for (report, label) in reports.iter().zip(labels) {
+        let Some(backtest) = report.backtest else { continue };
+        match order.iter_mut().find(|(_, known)| *known == backtest) {
+            Some((holders, _)) => holders.push(label),
+            None => order.push((vec![label], backtest)),
+        }
+    }
+    order
 }
 
 /// Every assumption once, in order of first mention, with the labels of the reports that make it.
@@ -332,14 +344,10 @@ fn spaced_lower_case(kind: &str) -> String {
     words
 }
 
-/// Rows that would only repeat that there is nothing.
+/// Whether a row would only repeat that no pod was left over.
 fn is_superfluous(name: &str, columns: &[Figure]) -> bool {
-    match name {
-        "stillPendingSeconds" => {
-            columns.iter().all(|figure| figure.amount.is_none_or(|amount| amount.is_zero()))
-        }
-        _ => false,
-    }
+    let is_nothing = |figure: &Figure| figure.amount.is_none_or(Amount::is_zero);
+    name == "stillPendingSeconds" && columns.iter().all(is_nothing)
 }
 
 fn total_row(columns: &[Figure]) -> Vec<String> {
@@ -362,12 +370,6 @@ fn group_text(group: &GroupTotals) -> String {
     let peak = with_thousands(group.peak_nodes.into());
     let hours = Amount::NodeHours(group.node_hours).to_text();
     format!("{cost}, {hours} h, peak {peak}")
-}
-
-/// How much time one of `columns` columns covers, in whole seconds.
-pub(super) fn column_span(window: SimDuration, columns: usize) -> SimDuration {
-    let columns = i64::try_from(columns.max(1)).unwrap_or(i64::MAX);
-    SimDuration::from_secs((window.0 / columns + 500) / 1000)
 }
 
 #[cfg(test)]

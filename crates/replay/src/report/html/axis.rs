@@ -12,7 +12,7 @@ const HOUR: i64 = 3_600;
 const DAY: i64 = 86_400;
 
 /// The distances, in seconds, that people read easily.
-const TIME_STEPS_SECONDS: [i64; 19] = [
+const TIME_STEPS_SECONDS: [i64; 20] = [
     1,
     5,
     15,
@@ -28,6 +28,7 @@ const TIME_STEPS_SECONDS: [i64; 19] = [
     12 * HOUR,
     DAY,
     2 * DAY,
+    4 * DAY,
     7 * DAY,
     14 * DAY,
     28 * DAY,
@@ -98,7 +99,7 @@ mod tests {
         assert_eq!(ticks[0], at("2026-01-05T08:00:00Z"));
         assert_eq!(ticks.len(), 6);
         let (ticks, step) = time_ticks(at("2022-10-01T00:00:00Z"), at("2022-11-01T00:00:00Z"));
-        assert_eq!((step, ticks.len()), (SimDuration::from_hours(168), 4));
+        assert_eq!((step, ticks.len()), (SimDuration::from_hours(96), 8));
         let (ticks, _) = time_ticks(at("2022-10-01T00:00:00Z"), at("2022-10-01T00:00:00Z"));
         assert_eq!(ticks.len(), 1);
         let (ticks, _) = time_ticks(SimTime(0), at("2300-01-01T00:00:00Z"));

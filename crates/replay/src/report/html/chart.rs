@@ -8,7 +8,7 @@ use super::super::money::{MicroUsd, with_thousands};
 use super::super::step_series::{Slice, StepSeries, slice_boundary};
 use super::axis::{time_ticks, value_ticks};
 use super::escape::escaped;
-use super::step_path::{Plot, step_path, tenths};
+use super::step_path::{Curve, Plot, curve, tenths};
 
 /// The chart's size and margins, in pixels of its own scale.
 const WIDTH: i64 = 1080;
@@ -23,6 +23,8 @@ const TICK_LETTER_TENTHS: i64 = 72;
 const BANDS: usize = 180;
 /// With more strategies than this, filled areas would blend into a colour of none.
 const MAX_FILLED: usize = 1;
+/// What the lines are where there are more changes than pixels.
+const DENSE_NOTE: &str = "; lines: mean, shaded: lowest to highest";
 /// Prices are not told apart below a cent.
 const CENT_MICROUSD: i64 = 10_000;
 
@@ -59,15 +61,18 @@ impl Chart {
             to: first.end_time,
             top: ticks.last().copied().unwrap_or(1),
         };
+        let curves: Vec<Curves> = lines.iter().map(|line| line.curves(&plot)).collect();
+        let dense = curves.iter().any(|curves| curves.main.range.is_some());
         format!(
-            "<figure><figcaption><h3>{}</h3><span class=\"note\">{}</span></figcaption>\n\
+            "<figure><figcaption><h3>{}</h3><span class=\"note\">{}{}</span></figcaption>\n\
              <svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{} over time\">\n{}{}{}{}</svg></figure>\n",
             self.title,
             self.note,
+            if dense { DENSE_NOTE } else { "" },
             self.title,
             self.value_axis(&plot, &ticks),
             time_axis(&plot),
-            curves(&lines, &plot),
+            drawn(&curves, &plot),
             self.bands(&lines, labels, &plot),
         )
     }
@@ -148,29 +153,40 @@ struct Line {
 }
 
 impl Line {
+    fn curves(&self, plot: &Plot) -> Curves {
+        let second = self.second.as_ref().map(|series| curve(series, plot));
+        Curves { main: curve(&self.main, plot), second }
+    }
+
     fn max(&self, report: &ReplayReport) -> i64 {
         let max = |series: &StepSeries| series.max(report.start_time, report.end_time);
         self.second.as_ref().map_or(0, max).max(max(&self.main))
     }
 }
 
-fn curves(lines: &[Line], plot: &Plot) -> String {
+/// One strategy's curves, drawn.
+struct Curves {
+    main: Curve,
+    second: Option<Curve>,
+}
+
+fn drawn(all: &[Curves], plot: &Plot) -> String {
     let mut svg = String::new();
-    for (index, line) in lines.iter().enumerate() {
+    for (index, curves) in all.iter().enumerate() {
         let colour = super::colour_class(index);
-        let path = step_path(&line.main, plot);
-        if lines.len() <= MAX_FILLED {
-            let floor = tenths(plot.upper + plot.height);
-            let left = tenths(plot.left);
-            svg.push_str(&format!(
-                "<path class=\"area {colour}\" d=\"{path}V{floor}H{left}Z\"/>\n"
-            ));
+        let mut path = |class: &str, path: &str| {
+            svg.push_str(&format!("<path class=\"{class} {colour}\" d=\"{path}\"/>\n"));
+        };
+        if let Some(range) = &curves.main.range {
+            path("range", range);
+        } else if all.len() <= MAX_FILLED {
+            let (floor, left) = (tenths(plot.upper + plot.height), tenths(plot.left));
+            path("area", &format!("{}V{floor}H{left}Z", curves.main.line));
         }
-        if let Some(second) = &line.second {
-            let path = step_path(second, plot);
-            svg.push_str(&format!("<path class=\"curve second {colour}\" d=\"{path}\"/>\n"));
+        if let Some(second) = &curves.second {
+            path("curve second", &second.line);
         }
-        svg.push_str(&format!("<path class=\"curve {colour}\" d=\"{path}\"/>\n"));
+        path("curve", &curves.main.line);
     }
     svg
 }

@@ -1,9 +1,12 @@
 //! What the strategies decided: loop by loop, and burst by burst.
 
+use plimsoll_core::SimTime;
+
 use super::super::clock_text::full_instant;
 use super::super::model::{LoopDecision, NodeScaleDown, ReplayReport};
 use super::super::money::with_thousands;
 use super::super::prose::counted;
+use super::super::seconds::Seconds;
 use super::super::text::bursts::{agreement_text, increases_text};
 use super::escape::escaped;
 use super::tables::{shown_of, table};
@@ -78,7 +81,7 @@ fn decision_row(decision: &LoopDecision) -> String {
         .scale_ups
         .iter()
         .map(|up| format!("{} from {} to {}", escaped(&up.group), up.from, up.to));
-    let downs = decision.scale_downs.iter().map(scale_down_text);
+    let downs = decision.scale_downs.iter().map(|down| scale_down_text(down, decision.time));
     let what: Vec<String> = ups.chain(downs).collect();
     let why: Vec<String> = decision.reasons.iter().map(|reason| escaped(reason)).collect();
     format!(
@@ -89,7 +92,7 @@ fn decision_row(decision: &LoopDecision) -> String {
     )
 }
 
-fn scale_down_text(down: &NodeScaleDown) -> String {
+fn scale_down_text(down: &NodeScaleDown, decided: SimTime) -> String {
     let moves = match down.moves.len() {
         0 => String::new(),
         count => {
@@ -100,7 +103,7 @@ fn scale_down_text(down: &NodeScaleDown) -> String {
     };
     let gone = down.removed_at.map_or_else(
         || ", not gone by the end".to_owned(),
-        |at| format!(", gone {}", full_instant(at)),
+        |gone| format!(", gone after {}", Seconds::from(gone - decided).to_short_text()),
     );
     format!(
         "{} of {} taken away: {}{moves}{gone}",

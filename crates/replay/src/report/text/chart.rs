@@ -1,9 +1,11 @@
 //! Nodes and pending pods over time, a line of blocks for each strategy.
 
+use plimsoll_core::SimDuration;
+
 use super::super::clock_text::short_instant;
 use super::super::model::{ReplayReport, SeriesPoint, SeriesValue};
+use super::super::seconds::Seconds;
 use super::super::sparkline::sparkline;
-use super::column_span;
 
 /// Wider charts are no easier to read.
 const MAX_COLUMNS: usize = 96;
@@ -44,7 +46,7 @@ pub(super) fn lines(reports: &[ReplayReport], labels: &[String], width: usize) -
             ));
         }
     }
-    let span = column_span(first.window(), columns);
+    let span = column_span_text(first.window(), columns);
     let scale = if reports.len() > 1 { ", on one scale for all strategies" } else { "" };
     lines.push(format!("{:margin$}a column is {span} and shows its maximum{scale}", ""));
     lines
@@ -61,4 +63,14 @@ fn axis(report: &ReplayReport, margin: usize, columns: usize) -> String {
         (short_instant(report.start_time, window), short_instant(report.end_time, window));
     let gap = columns.saturating_sub(from.chars().count() + to.chars().count()).max(1);
     format!("{:margin$}{from}{:gap$}{to}", "", "")
+}
+
+/// How much time one of `columns` columns covers: `10m26s`, `10h46m`.
+fn column_span_text(window: SimDuration, columns: usize) -> String {
+    let span_ms = window.0 / i64::try_from(columns.max(1)).unwrap_or(i64::MAX);
+    if span_ms < SimDuration::from_hours(1).0 {
+        SimDuration::from_secs((span_ms + 500) / 1000).to_string()
+    } else {
+        Seconds(span_ms).to_short_text()
+    }
 }

@@ -57,23 +57,23 @@ fn two_strategies_stand_side_by_side() {
         workday.yaml · 12h0m of 2 node groups, 14 deployments and 1 job · 2026-01-05 06:00 to 18:00 UTC ·
           seed 1
 
-                                cluster-autoscaler   threshold
-        cost                                $18.42      $23.10    +25.4 %
-        node-hours                            86.1       108.3    +25.8 %
-        pods created                           412         412          =
-        pods scheduled                         412         409     -0.7 %
-        never scheduled                          0           3         +3
-        waits of those in all                   0s      14h26m    +14h26m
-        pod wait, p50                           0s          0s          =
-        pod wait, p90                          64s        210s   +228.1 %
-        pod wait, p99                         131s        402s   +206.9 %
-        pod wait, max                         214s        655s   +206.1 %
-        pod waits in all                     2h32m      11h23m   +349.6 %
-        scale-ups                               14          31   +121.4 %
-        scale-downs                             11          29   +163.6 %
-        evictions                                6          40   +566.7 %
-        CPU utilisation                     70.1 %      55.7 %   -14.4 pp
-        memory utilisation                  40.0 %      32.5 %    -7.5 pp
+                             cluster-autoscaler   threshold
+        cost                             $18.42      $23.10    +25.4 %
+        node-hours                         86.1       108.3    +25.8 %
+        pods created                        412         412          =
+        pods scheduled                      412         409     -0.7 %
+        never scheduled                       0           3         +3
+        their waits in all                   0s      14h26m    +14h26m
+        pod wait, p50                        0s          0s          =
+        pod wait, p90                       64s        210s   +228.1 %
+        pod wait, p99                      131s        402s   +206.9 %
+        pod wait, max                      214s        655s   +206.1 %
+        pod waits in all                  2h32m      11h23m   +349.6 %
+        scale-ups                            14          31   +121.4 %
+        scale-downs                          11          29   +163.6 %
+        evictions                             6          40   +566.7 %
+        CPU utilisation                  70.1 %      55.7 %   -14.4 pp
+        memory utilisation               40.0 %      32.5 %    -7.5 pp
 
         never scheduled under threshold
           shop/batch (2 pods, such as shop/batch-1): no group has nvidia.com/gpu
@@ -122,8 +122,8 @@ fn three_strategies_that_are_too_wide_are_each_held_against_the_first() {
         .take(4)
         .collect();
     expect![[r#"
-                                cluster-autoscaler   threshold
-        cost                                $18.42      $23.10    +25.4 %
+                             cluster-autoscaler   threshold
+        cost                             $18.42      $23.10    +25.4 %
                              cluster-autoscaler   cluster-autoscaler #2
         cost                             $18.42               not known"#]]
     .assert_eq(&totals.join("\n"));
