@@ -13,6 +13,8 @@ mod document;
 mod error;
 pub mod import;
 mod object;
+#[cfg(test)]
+mod properties;
 mod reader;
 mod schema;
 mod verify;

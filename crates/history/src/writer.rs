@@ -42,6 +42,7 @@ pub struct Writer {
     sequence: u64,
     rows_since_commit: u32,
     rows_since_checkpoint: u64,
+    min_rows_per_checkpoint: u64,
     alive: u64,
     objects: Vec<ObjectState>,
     /// The lives of a name, oldest first, by group, kind, namespace and name.
@@ -69,11 +70,12 @@ const ROWS_PER_COMMIT: u32 = 50_000;
 /// rows, or as many as objects are alive.
 const MIN_ROWS_PER_CHECKPOINT: u64 = 16_384;
 
-/// SQLite settings of a writer: a write-ahead log, no lock file, 64 MiB of cache. Foreign keys hold
-/// by construction and are checked by `verify`.
+/// SQLite settings of a writer: a write-ahead log, no lock file, 64 MiB of cache. Nothing is flushed
+/// on the way: an unfinished file is worthless anyway, and `finish` flushes all of it before the
+/// file gets its name. Foreign keys hold by construction and are checked by `verify`.
 const WRITER_SETTINGS: &str = "
 PRAGMA journal_mode = WAL;
-PRAGMA synchronous = NORMAL;
+PRAGMA synchronous = OFF;
 PRAGMA locking_mode = EXCLUSIVE;
 PRAGMA cache_size = -65536;
 PRAGMA temp_store = MEMORY;
@@ -100,6 +102,7 @@ impl Writer {
             sequence: 0,
             rows_since_commit: 0,
             rows_since_checkpoint: 0,
+            min_rows_per_checkpoint: MIN_ROWS_PER_CHECKPOINT,
             alive: 0,
             objects: Vec::new(),
             lives: HashMap::new(),
@@ -226,6 +229,13 @@ impl Writer {
     /// Whatever the disk says.
     pub fn gap(&mut self, from: SimTime, to: SimTime) -> Result<(), HistoryError> {
         self.execute("write a gap", "INSERT INTO gaps VALUES (?1, ?2)", [from.0, to.0])
+    }
+
+    /// Writes checkpoints far more often than is useful, so that small tests meet them.
+    #[cfg(test)]
+    pub(crate) fn with_checkpoint_every(mut self, rows: u64) -> Writer {
+        self.min_rows_per_checkpoint = rows;
+        self
     }
 
     /// The rows written so far.
@@ -403,7 +413,7 @@ impl Writer {
         self.last_observed_at = observed_at;
         self.rows_since_checkpoint += 1;
         self.rows_since_commit += 1;
-        if self.rows_since_checkpoint >= MIN_ROWS_PER_CHECKPOINT.max(self.alive) {
+        if self.rows_since_checkpoint >= self.min_rows_per_checkpoint.max(self.alive) {
             self.rows_since_checkpoint = 0;
             let alive = checkpoint::encode(self.objects.iter().filter_map(|state| state.latest));
             self.execute(

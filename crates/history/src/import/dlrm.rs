@@ -102,7 +102,8 @@ struct Shape {
     app: usize,
     name: String,
     replicas: i64,
-    created_at: Option<SimTime>,
+    /// Its ReplicaSet, once it has been written.
+    replica_set: Option<Value>,
     /// The pod of the instance written last, changed in place for the next.
     pod: Value,
 }
@@ -113,7 +114,8 @@ struct App {
     first_shape: usize,
     shapes: usize,
     replicas: i64,
-    created_at: Option<SimTime>,
+    /// Its Deployment, once it has been written.
+    deployment: Option<Value>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -169,7 +171,7 @@ impl Trace {
                 first_shape: self.shapes.len(),
                 shapes: 0,
                 replicas: 0,
-                created_at: None,
+                deployment: None,
             });
         }
         let owner = &mut self.apps[app];
@@ -187,7 +189,7 @@ impl Trace {
             app,
             name,
             replicas: 0,
-            created_at: None,
+            replica_set: None,
             pod: Value::Null,
         });
     }
@@ -237,51 +239,26 @@ impl Trace {
         let now = instant[0].at;
         let apps: BTreeSet<usize> = touched.iter().map(|&shape| self.shapes[shape].app).collect();
         for app in apps {
-            let deployment = self.deployment(app, now);
-            writer.put(now, now, &deployment)?;
+            let app = &mut self.apps[app];
+            let shape = &self.shapes[app.first_shape];
+            let deployment = app.deployment.get_or_insert_with(|| deployment_of(shape, now));
+            deployment["spec"]["replicas"] = json!(app.replicas);
+            writer.put(now, now, deployment)?;
         }
         for shape in touched {
-            let replica_set = self.replica_set(shape, now);
-            writer.put(now, now, &replica_set)?;
+            let shape = &mut self.shapes[shape];
+            if shape.replica_set.is_none() {
+                shape.replica_set = Some(replica_set_of(shape, now));
+            }
+            if let Some(replica_set) = &mut shape.replica_set {
+                replica_set["spec"]["replicas"] = json!(shape.replicas);
+                writer.put(now, now, replica_set)?;
+            }
         }
         for step in instant {
             self.write_pod(writer, *step)?;
         }
         Ok(())
-    }
-
-    fn deployment(&mut self, app: usize, now: SimTime) -> Value {
-        let app = &mut self.apps[app];
-        let created_at = *app.created_at.get_or_insert(now);
-        let mut metadata = pod::metadata("Deployment", NAMESPACE, &app.name, created_at);
-        metadata["labels"] = json!({"app": app.name});
-        json!({
-            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata,
-            "spec": {
-                "replicas": app.replicas,
-                "selector": {"matchLabels": {"app": app.name}},
-                "template": template_of(&self.shapes[app.first_shape]),
-            },
-        })
-    }
-
-    fn replica_set(&mut self, shape: usize, now: SimTime) -> Value {
-        let shape = &mut self.shapes[shape];
-        let created_at = *shape.created_at.get_or_insert(now);
-        let app = &shape.key.app;
-        let mut metadata = pod::metadata("ReplicaSet", NAMESPACE, &shape.name, created_at);
-        metadata["labels"] = json!({"app": app, "pod-template-hash": shape.name});
-        let owner = pod::uid("Deployment", NAMESPACE, app);
-        metadata["ownerReferences"] =
-            json!([pod::owner_reference("apps/v1", "Deployment", app, &owner)]);
-        json!({
-            "apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": metadata,
-            "spec": {
-                "replicas": shape.replicas,
-                "selector": {"matchLabels": {"app": app, "pod-template-hash": shape.name}},
-                "template": template_of(shape),
-            },
-        })
     }
 
     fn write_pod(&mut self, writer: &mut Writer, step: Step) -> Result<(), ImportError> {
@@ -343,6 +320,31 @@ fn units_per_node(caps: &BTreeSet<i64>) -> i64 {
         if right == 0 { left } else { divisor(right, left % right) }
     }
     caps.iter().fold(1, |units, &cap| units / divisor(units, cap) * cap)
+}
+
+/// The Deployment of an app, whose first shape is `shape`.
+fn deployment_of(shape: &Shape, created_at: SimTime) -> Value {
+    let app = &shape.key.app;
+    let mut metadata = pod::metadata("Deployment", NAMESPACE, app, created_at);
+    metadata["labels"] = json!({"app": app});
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata,
+        "spec": {"selector": {"matchLabels": {"app": app}}, "template": template_of(shape)},
+    })
+}
+
+fn replica_set_of(shape: &Shape, created_at: SimTime) -> Value {
+    let app = &shape.key.app;
+    let labels = json!({"app": app, "pod-template-hash": shape.name});
+    let mut metadata = pod::metadata("ReplicaSet", NAMESPACE, &shape.name, created_at);
+    let owner = pod::uid("Deployment", NAMESPACE, app);
+    metadata["labels"] = labels.clone();
+    metadata["ownerReferences"] =
+        json!([pod::owner_reference("apps/v1", "Deployment", app, &owner)]);
+    json!({
+        "apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": metadata,
+        "spec": {"selector": {"matchLabels": labels}, "template": template_of(shape)},
+    })
 }
 
 fn template_of(shape: &Shape) -> Value {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::csv_table::{Row, Table};
 use super::pod::{self, Resources};
-use super::timeline::{self, Life, Timeline, copy_name, kubernetes_name};
+use super::timeline::{self, Life, Stage, Timeline, copy_name, kubernetes_name};
 use super::{Format, ImportError, ImportOptions, ImportProgress, RELATIVE_START, groups};
 
 const POD_COLUMNS: [&str; 11] = [
@@ -69,7 +69,7 @@ pub(crate) fn import(
         None => shapes.iter().map(|(shape, &count)| shape.group(count)).collect(),
     };
     let mut timeline = Timeline::new(RELATIVE_START, options);
-    let mut pods = read_pods(pods_file, &mut timeline)?;
+    let pods = read_pods(pods_file, &mut timeline)?;
     let steps = timeline.into_steps();
     let start = RELATIVE_START;
     let end = steps.last().map_or(start, |step| step.at);
@@ -84,9 +84,13 @@ pub(crate) fn import(
     }
     timeline::play(&steps, progress, &mut |instant| {
         instant.iter().try_for_each(|step| {
-            let pod = &mut pods[step.row as usize];
+            let pod = &pods[step.row as usize];
             let name = copy_name(&pod.name, step.copy);
-            pod::write(&mut writer, &mut pod.object, NAMESPACE, &name, pod.created_at, *step)
+            let mut object = match step.stage {
+                Stage::Deleted => Value::Null,
+                _ => pod.object(),
+            };
+            pod::write(&mut writer, &mut object, NAMESPACE, &name, pod.created_at, *step)
         })
     })?;
     writer.finish(end)?;
@@ -111,8 +115,14 @@ struct NodeShape {
 struct Pod {
     name: String,
     created_at: SimTime,
-    /// The pod without what tells its copies apart.
-    object: Value,
+    cpu_milli: i64,
+    memory_mib: i64,
+    /// Of all its GPUs together.
+    gpu_milli: i64,
+    /// The GPU models it can run on; empty for any.
+    gpu_models: Vec<String>,
+    /// Its service class, as a place in [`PRIORITY_CLASSES`].
+    class: usize,
 }
 
 /// How many nodes of each shape there are.
@@ -204,44 +214,60 @@ fn read_pods(file: &Path, timeline: &mut Timeline) -> Result<Vec<Pod>, ImportErr
         };
         super::check_order(&row, life)?;
         timeline.add(life);
-        let object = pod_object(&row)?;
-        pods.push(Pod { name, created_at: timeline.at(created), object });
+        pods.push(Pod::read(&row, name, timeline.at(created))?);
     }
     Ok(pods)
 }
 
-fn pod_object(row: &Row<'_>) -> Result<Value, ImportError> {
-    let qos = row.text("qos");
-    let class = PRIORITY_CLASSES.iter().find(|(word, _, _)| *word == qos);
-    let Some((_, class, priority)) = class else {
-        return Err(row.error("qos", "is none of LS, Guaranteed, Burstable, BE"));
-    };
-    let mut asked = vec![
-        ("cpu".to_owned(), pod::milli_cpu_quantity(row.count("cpu_milli")?)),
-        ("memory".to_owned(), mib_quantity(row.count("memory_mib")?)),
-    ];
-    let gpu_milli = row
-        .count("num_gpu")?
-        .checked_mul(row.count("gpu_milli")?)
-        .ok_or_else(|| row.error("gpu_milli", "is too large"))?;
-    if gpu_milli > 0 {
-        asked.push((GPU_MILLI_RESOURCE.to_owned(), gpu_milli.to_string()));
+impl Pod {
+    fn read(row: &Row<'_>, name: String, created_at: SimTime) -> Result<Pod, ImportError> {
+        let qos = row.text("qos");
+        let class = PRIORITY_CLASSES.iter().position(|(word, _, _)| *word == qos);
+        let gpu_milli = row.count("num_gpu")?.checked_mul(row.count("gpu_milli")?);
+        let models = row.text("gpu_spec").split('|').filter(|model| !model.is_empty());
+        Ok(Pod {
+            name,
+            created_at,
+            cpu_milli: row.count("cpu_milli")?,
+            memory_mib: row.count("memory_mib")?,
+            gpu_milli: gpu_milli.ok_or_else(|| row.error("gpu_milli", "is too large"))?,
+            gpu_models: models.map(str::to_owned).collect(),
+            class: class
+                .ok_or_else(|| row.error("qos", "is none of LS, Guaranteed, Burstable, BE"))?,
+        })
     }
-    let limits = asked.iter().filter(|(name, _)| name == GPU_MILLI_RESOURCE).cloned().collect();
-    let mut spec = pod::pod_spec(&Resources { requests: asked, limits }, "Always");
-    spec["priority"] = json!(priority);
-    spec["priorityClassName"] = json!(class);
-    let models: Vec<&str> = row.text("gpu_spec").split('|').filter(|m| !m.is_empty()).collect();
-    if !models.is_empty() {
-        let model = json!({"key": GPU_MODEL_LABEL, "operator": "In", "values": models});
-        spec["affinity"] = json!({"nodeAffinity": {
-            "requiredDuringSchedulingIgnoredDuringExecution": {
-                "nodeSelectorTerms": [{"matchExpressions": [model]}],
-            },
-        }});
+
+    /// The pod without what tells its copies apart.
+    fn object(&self) -> Value {
+        let (qos, class, priority) = PRIORITY_CLASSES[self.class];
+        let mut resources = Resources {
+            requests: vec![
+                ("cpu".to_owned(), pod::milli_cpu_quantity(self.cpu_milli)),
+                ("memory".to_owned(), mib_quantity(self.memory_mib)),
+            ],
+            limits: Vec::new(),
+        };
+        if self.gpu_milli > 0 {
+            // An extended resource is asked for and limited alike.
+            let asked = (GPU_MILLI_RESOURCE.to_owned(), self.gpu_milli.to_string());
+            resources.limits.push(asked.clone());
+            resources.requests.push(asked);
+        }
+        let mut spec = pod::pod_spec(&resources, "Always");
+        spec["priority"] = json!(priority);
+        spec["priorityClassName"] = json!(class);
+        if !self.gpu_models.is_empty() {
+            let model =
+                json!({"key": GPU_MODEL_LABEL, "operator": "In", "values": self.gpu_models});
+            spec["affinity"] = json!({"nodeAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": {
+                    "nodeSelectorTerms": [{"matchExpressions": [model]}],
+                },
+            }});
+        }
+        let metadata = json!({"labels": {"plimsoll.dev/qos": qos}});
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
     }
-    let metadata = json!({"labels": {"plimsoll.dev/qos": qos}});
-    Ok(json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}))
 }
 
 fn priority_class(name: &str, value: i64) -> Value {

@@ -5,7 +5,7 @@
 //! bound at once. Pod and Job are gone when the job ends. Times are absolute. The recording starts
 //! one second before the first job, so that a snapshot as of its start is the empty cluster.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use plimsoll_core::{SimDuration, SimTime};
@@ -44,21 +44,22 @@ pub(crate) fn import(
     let first = rows.iter().map(|job| job.submitted_ms).min().unwrap_or(LEAD_MS);
     let start = SimTime(first - LEAD_MS);
     let mut timeline = Timeline::new(start, options);
-    let jobs: Vec<Job> = rows
-        .into_iter()
-        .map(|row| {
-            let submitted = row.submitted_ms - start.0;
-            let ended = submitted + row.duration_ms;
-            timeline.add(Life {
-                created: Some(submitted),
-                scheduled: Some(submitted),
-                deleted: Some(ended),
-            });
-            let created_at = timeline.at(submitted);
-            let run_for = timeline.at(ended) - created_at;
-            Job { pod: pod_of(&row, run_for), name: row.name, created_at }
-        })
-        .collect();
+    let mut shapes: BTreeMap<(i64, i64), Shape> = BTreeMap::new();
+    let mut jobs: Vec<Job> = Vec::with_capacity(rows.len());
+    for row in rows {
+        let submitted = row.submitted_ms - start.0;
+        let ended = submitted + row.duration_ms;
+        timeline.add(Life {
+            created: Some(submitted),
+            scheduled: Some(submitted),
+            deleted: Some(ended),
+        });
+        let created_at = timeline.at(submitted);
+        let run_for = seconds_text(timeline.at(ended) - created_at);
+        let shape = (row.cores, row.memory_mb);
+        shapes.entry(shape).or_insert_with(|| Shape::new(row.cores, row.memory_mb));
+        jobs.push(Job { name: row.name, shape, run_for, created_at });
+    }
     let steps = timeline.into_steps();
     let end = steps.last().map_or(start, |step| step.at);
 
@@ -68,7 +69,11 @@ pub(crate) fn import(
     }
     writer.put(start, start, &pod::namespace(NAMESPACE, start))?;
     timeline::play(&steps, progress, &mut |instant| {
-        instant.iter().try_for_each(|step| write(&mut writer, &jobs[step.row as usize], *step))
+        instant.iter().try_for_each(|step| {
+            let job = &jobs[step.row as usize];
+            let shape = shapes.get_mut(&job.shape).expect("each job's shape was added with it");
+            write(&mut writer, job, shape, *step)
+        })
     })?;
     writer.finish(end)?;
     Ok(vec![format!("{} jobs; recorded times are taken as submissions", jobs.len())])
@@ -86,8 +91,37 @@ struct JobRow {
 struct Job {
     name: String,
     created_at: SimTime,
-    /// The pod without what tells its copies apart.
+    /// Cores and MB.
+    shape: (i64, i64),
+    run_for: String,
+}
+
+/// The objects of the job written last of those that ask for the same, changed in place for the
+/// next: whole objects for each of many thousand jobs would fill the memory.
+struct Shape {
+    job: Value,
     pod: Value,
+}
+
+impl Shape {
+    fn new(cores: i64, memory_mb: i64) -> Shape {
+        let asked = vec![
+            ("cpu".to_owned(), cores.to_string()),
+            ("memory".to_owned(), megabyte_quantity(memory_mb)),
+        ];
+        let resources = Resources { requests: asked.clone(), limits: asked };
+        let spec = pod::pod_spec(&resources, "Never");
+        let job = json!({
+            "apiVersion": "batch/v1", "kind": "Job",
+            "spec": {
+                "backoffLimit": 6, "completionMode": "NonIndexed", "completions": 1,
+                "parallelism": 1, "suspend": false,
+                "template": {"metadata": {}, "spec": spec},
+            },
+        });
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {}, "spec": spec});
+        Shape { job, pod }
+    }
 }
 
 fn read(file: &Path) -> Result<Vec<JobRow>, ImportError> {
@@ -118,32 +152,22 @@ fn read(file: &Path) -> Result<Vec<JobRow>, ImportError> {
     Ok(rows)
 }
 
-/// The pod of a job, which runs for `run_for` once it is bound.
-fn pod_of(row: &JobRow, run_for: SimDuration) -> Value {
-    let asked = vec![
-        ("cpu".to_owned(), row.cores.to_string()),
-        ("memory".to_owned(), megabyte_quantity(row.memory_mb)),
-    ];
-    let resources = Resources { requests: asked.clone(), limits: asked };
-    json!({
-        "apiVersion": "v1", "kind": "Pod",
-        "metadata": {"annotations": {RUN_FOR_ANNOTATION: seconds_text(run_for)}},
-        "spec": pod::pod_spec(&resources, "Never"),
-    })
-}
-
-fn write(writer: &mut Writer, job: &Job, step: Step) -> Result<(), ImportError> {
+fn write(writer: &mut Writer, job: &Job, shape: &mut Shape, step: Step) -> Result<(), ImportError> {
     let name = copy_name(&job.name, step.copy);
     let uid = pod::uid("Job", NAMESPACE, &name);
-    if step.stage == Stage::Created {
-        writer.put(step.at, step.at, &job_object(job, &name))?;
-    }
-    let mut pod = job.pod.clone();
-    let metadata = &mut pod["metadata"];
-    metadata["labels"] = json!({"batch.kubernetes.io/job-name": name});
-    metadata["ownerReferences"] = json!([pod::owner_reference("batch/v1", "Job", &name, &uid)]);
     let pod_name = format!("{name}-0");
-    pod::write(writer, &mut pod, NAMESPACE, &pod_name, job.created_at, step)?;
+    let annotations = json!({RUN_FOR_ANNOTATION: job.run_for});
+    if step.stage == Stage::Created {
+        shape.job["metadata"] = pod::metadata("Job", NAMESPACE, &name, job.created_at);
+        shape.job["spec"]["template"]["metadata"]["annotations"] = annotations.clone();
+        writer.put(step.at, step.at, &shape.job)?;
+    }
+    if step.stage != Stage::Deleted {
+        let owner = pod::owner_reference("batch/v1", "Job", &name, &uid);
+        shape.pod["metadata"]["ownerReferences"] = json!([owner]);
+        shape.pod["metadata"]["annotations"] = annotations;
+    }
+    pod::write(writer, &mut shape.pod, NAMESPACE, &pod_name, job.created_at, step)?;
     if step.stage == Stage::Deleted {
         let key = ObjectKey {
             kind: "Job".into(),
@@ -156,24 +180,6 @@ fn write(writer: &mut Writer, job: &Job, step: Step) -> Result<(), ImportError> 
         writer.delete(step.at, step.at, &key)?;
     }
     Ok(())
-}
-
-fn job_object(job: &Job, name: &str) -> Value {
-    let template = json!({
-        "metadata": {
-            "annotations": job.pod["metadata"]["annotations"],
-            "labels": {"batch.kubernetes.io/job-name": name},
-        },
-        "spec": job.pod["spec"],
-    });
-    json!({
-        "apiVersion": "batch/v1", "kind": "Job",
-        "metadata": pod::metadata("Job", NAMESPACE, name, job.created_at),
-        "spec": {
-            "backoffLimit": 6, "completionMode": "NonIndexed", "completions": 1,
-            "parallelism": 1, "suspend": false, "template": template,
-        },
-    })
 }
 
 /// MB as a quantity, in GB where that is a whole number, as the API server prints it.
