@@ -5,8 +5,17 @@
 //! cannot know whether it is live or simulated.
 
 pub mod action;
+pub mod backoff;
+pub mod loop_context;
+pub mod registry;
+pub mod settings;
+pub mod taints;
 
 pub use action::{Action, Outcome};
+pub use loop_context::LoopContext;
+pub use settings::Settings;
+
+use std::fmt;
 
 use plimsoll_core::{Cluster, Fork, SimTime};
 
@@ -67,4 +76,15 @@ pub enum Subject {
     Group(String),
     /// The whole cluster.
     Cluster,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.subject {
+            Subject::Pod(name) => write!(f, "pod {name}: {}", self.text),
+            Subject::Node(name) => write!(f, "node {name}: {}", self.text),
+            Subject::Group(name) => write!(f, "group {name}: {}", self.text),
+            Subject::Cluster => f.write_str(&self.text),
+        }
+    }
 }

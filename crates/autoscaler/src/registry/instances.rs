@@ -1,0 +1,192 @@
+//! The cached lists of machines: when they are fetched, which machines have no Node, which failed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use plimsoll_core::ids::{GroupId, NodeId};
+use plimsoll_core::node_group::{Instance, InstanceState};
+use plimsoll_core::{Cluster, SimDuration, SimTime};
+use rustc_hash::FxHashSet;
+
+use super::groups::group_reason;
+use super::{Registry, RegistryUpdate};
+use crate::settings::Settings;
+
+/// How often upstream fetches all lists in the background.
+const REFRESH_INTERVAL: SimDuration = SimDuration::from_mins(2);
+
+/// A list of machines as the cloud gave it at some time.
+#[derive(Clone, Debug)]
+pub(super) struct CachedInstances(Arc<Vec<Instance>>);
+
+impl CachedInstances {
+    /// Whether this is the very list.
+    pub(super) fn is(&self, list: &Arc<Vec<Instance>>) -> bool {
+        Arc::ptr_eq(&self.0, list)
+    }
+}
+
+/// The background refresh: at the first loop, and every [`REFRESH_INTERVAL`] from then on, before
+/// the loop of that instant.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RefreshClock {
+    started_at: Option<SimTime>,
+    last_loop_at: Option<SimTime>,
+}
+
+impl RefreshClock {
+    /// Whether the lists are fetched before the loop at `now`.
+    ///
+    /// A refresh that fell between the last loop and this one counts as of now; but if loops in
+    /// between were left out because nothing had changed, it found the lists as they were.
+    fn tick(&mut self, scan_interval: SimDuration, now: SimTime) -> bool {
+        let started_at = *self.started_at.get_or_insert(now);
+        let last_loop_at = self.last_loop_at.replace(now);
+        let since_start = now - started_at;
+        let due_at = now - SimDuration(since_start.0 % REFRESH_INTERVAL.0);
+        match last_loop_at {
+            None => true,
+            Some(_) if due_at == now => true,
+            Some(last) => last < due_at && now - last <= scan_interval,
+        }
+    }
+
+    /// The next refresh after `now`.
+    pub(super) fn next(&self, now: SimTime) -> SimTime {
+        let since_start = now - self.started_at.unwrap_or(now);
+        now + (REFRESH_INTERVAL - SimDuration(since_start.0 % REFRESH_INTERVAL.0))
+    }
+}
+
+impl Registry {
+    pub(super) fn fetch_instances(&mut self, cluster: &Cluster, settings: &Settings, now: SimTime) {
+        let all = self.refreshes.tick(settings.scan_interval, now);
+        for (id, group) in cluster.groups() {
+            let state = &mut self.groups[id.index()];
+            if all || state.is_scaling_up() || state.cached.is_none() {
+                state.cached = Some(CachedInstances(Arc::clone(&group.instances)));
+            }
+        }
+    }
+
+    /// Notes which machines have no Node, and since when that has been seen.
+    pub(super) fn update_unregistered(
+        &mut self,
+        cluster: &Cluster,
+        settings: &Settings,
+        now: SimTime,
+    ) {
+        let mut changed: Vec<GroupId> = Vec::new();
+        for (index, state) in self.groups.iter().enumerate() {
+            let Some(cached) = &state.cached else { continue };
+            let same = state
+                .compared
+                .as_ref()
+                .is_some_and(|(list, digest)| list.is(&cached.0) && *digest == state.nodes_digest);
+            if !same {
+                changed.push(GroupId::at(index));
+            }
+        }
+        if !changed.is_empty() {
+            let registered = provider_ids(cluster, &self.scan.nodes, &changed);
+            for id in changed {
+                self.compare_with_nodes(id, &registered, now);
+            }
+        }
+        for state in &mut self.groups {
+            let total = state.unregistered_since.len();
+            let overdue = |since: &&SimTime| **since + settings.max_node_provision_time < now;
+            let long = state.unregistered_since.values().filter(overdue).count();
+            state.long_unregistered = u32::try_from(long).unwrap_or(u32::MAX);
+            state.unregistered = u32::try_from(total - long).unwrap_or(u32::MAX);
+        }
+    }
+
+    fn compare_with_nodes(&mut self, id: GroupId, registered: &FxHashSet<&str>, now: SimTime) {
+        let state = &mut self.groups[id.index()];
+        let Some(cached) = state.cached.clone() else { return };
+        let mut since = BTreeMap::new();
+        for instance in cached.0.iter() {
+            let going = instance.state == InstanceState::Deleting;
+            if going || registered.contains(&*instance.id) {
+                continue;
+            }
+            let first_seen = state.unregistered_since.get(&instance.id).copied();
+            self.changed |= first_seen.is_none();
+            since.insert(Arc::clone(&instance.id), first_seen.unwrap_or(now));
+        }
+        self.changed |= since.len() != state.unregistered_since.len();
+        state.unregistered_since = since;
+        state.compared = Some((cached, state.nodes_digest));
+    }
+
+    /// Machines with a creation error that were not seen with that error before: the request is
+    /// lowered by as many, and the group is left alone for a while.
+    pub(super) fn notice_creation_errors(
+        &mut self,
+        cluster: &Cluster,
+        settings: &Settings,
+        now: SimTime,
+        update: &mut RegistryUpdate,
+    ) {
+        for (id, group) in cluster.groups() {
+            let state = &mut self.groups[id.index()];
+            let Some(cached) = state.cached.clone() else { continue };
+            if state.errors_read_from.as_ref().is_some_and(|list| list.is(&cached.0)) {
+                continue;
+            }
+            state.errors_read_from = Some(cached.clone());
+            let (errors, failed_ids) = creation_errors(&cached.0);
+            let seen: FxHashSet<Arc<str>> = state.failed_ids.drain(..).collect();
+            state.failed_ids = failed_ids;
+            for ((out_of_resources, code), ids) in errors {
+                let fresh = ids.iter().filter(|one| !seen.contains(**one)).count();
+                if fresh == 0 || !state.is_scaling_up() {
+                    continue;
+                }
+                let count = i64::try_from(fresh).unwrap_or(i64::MAX);
+                state.add_to_request(-count, now, settings);
+                self.backoff.fail(id, now);
+                self.changed = true;
+                let class = if out_of_resources { "OutOfResource" } else { "Other" };
+                let name = &group.spec.name;
+                let text = format!(
+                    "ScaleUpFailed: Failed adding {fresh} nodes to group {name} due to {class}.{code}"
+                );
+                update.reasons.push(group_reason(name, text));
+            }
+        }
+    }
+}
+
+/// Ids of machines by class and code of their creation error.
+type CreationErrors<'a> = BTreeMap<(bool, &'a str), Vec<&'a str>>;
+
+fn creation_errors(instances: &[Instance]) -> (CreationErrors<'_>, Vec<Arc<str>>) {
+    let mut errors = CreationErrors::new();
+    let mut ids = Vec::new();
+    for instance in instances {
+        let Some(error) = &instance.error else { continue };
+        if instance.state != InstanceState::Creating {
+            continue;
+        }
+        let key = (error.out_of_resources, error.code.as_str());
+        errors.entry(key).or_default().push(&instance.id);
+        ids.push(Arc::clone(&instance.id));
+    }
+    (errors, ids)
+}
+
+/// The cloud's ids of the nodes of some groups.
+fn provider_ids<'a>(
+    cluster: &'a Cluster,
+    nodes: &[NodeId],
+    groups: &[GroupId],
+) -> FxHashSet<&'a str> {
+    nodes
+        .iter()
+        .map(|id| cluster.node(*id))
+        .filter(|node| node.group.is_some_and(|group| groups.contains(&group)))
+        .map(|node| &*node.provider_id)
+        .collect()
+}

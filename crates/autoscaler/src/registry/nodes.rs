@@ -1,0 +1,207 @@
+//! The one walk over all nodes of a loop: who is ready, who is not, who can stand for a group.
+
+use plimsoll_core::catalog::Catalog;
+use plimsoll_core::ids::{NodeId, TaintsId, TemplateId};
+use plimsoll_core::{Cluster, Node, SimDuration, SimTime};
+
+use super::groups::GroupState;
+use crate::settings::Settings;
+use crate::taints::{TO_BE_DELETED, is_not_ready_taint, is_startup_taint};
+
+/// How long a node must have been ready before it can stand for its group.
+const STABLE_AFTER: SimDuration = SimDuration::from_mins(1);
+/// The label that says which GPUs a node has.
+pub(crate) const GPU_LABEL: &str = "k8s.amazonaws.com/accelerator";
+/// The resource that GPUs are.
+pub(crate) const GPU_RESOURCE: &str = "nvidia.com/gpu";
+
+/// What is known of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeClass {
+    /// How the registry counts it.
+    pub state: NodeState,
+    /// Its conditions and taints say that pods can run.
+    pub ready: bool,
+}
+
+/// How the registry counts a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeState {
+    /// Its machine is gone or going (it has the ToBeDeleted taint).
+    Deleted,
+    /// Pods can run.
+    Ready,
+    /// Not ready, and young enough for that.
+    NotStarted,
+    /// Not ready, though it should be.
+    Unready,
+}
+
+/// The walk and what it found.
+#[derive(Clone, Debug)]
+pub(super) struct NodeScan {
+    pub(super) classes: Vec<Option<NodeClass>>,
+    pub(super) nodes: Vec<NodeId>,
+    pub(super) ready_count: usize,
+    pub(super) unready_count: u32,
+    pub(super) representatives: Vec<Option<NodeId>>,
+    pub(super) last_resorts: Vec<Option<NodeId>>,
+    /// When time alone changes a class or makes a node a representative.
+    pub(super) next_change: SimTime,
+    taints: Vec<Option<TaintTraits>>,
+    /// By template: whether its GPUs have not been published yet.
+    waits_for_gpu: Vec<Option<bool>>,
+    settings: Settings,
+}
+
+/// What a list of taints says about a node.
+#[derive(Clone, Copy, Debug)]
+struct TaintTraits {
+    to_be_deleted: bool,
+    not_ready: bool,
+}
+
+impl NodeScan {
+    pub(super) fn new(settings: &Settings) -> NodeScan {
+        NodeScan {
+            classes: Vec::new(),
+            nodes: Vec::new(),
+            ready_count: 0,
+            unready_count: 0,
+            representatives: Vec::new(),
+            last_resorts: Vec::new(),
+            next_change: SimTime::MAX,
+            taints: Vec::new(),
+            waits_for_gpu: Vec::new(),
+            settings: settings.clone(),
+        }
+    }
+
+    /// How many nodes there are, as a number to take shares of.
+    #[expect(clippy::cast_precision_loss, reason = "numbers of nodes are far below 2^52")]
+    pub(super) fn registered(&self) -> f64 {
+        self.nodes.len() as f64
+    }
+
+    pub(super) fn run(
+        &mut self,
+        cluster: &Cluster,
+        settings: &Settings,
+        now: SimTime,
+        groups: &mut [GroupState],
+    ) {
+        self.nodes.clear();
+        self.classes.clear();
+        self.classes.resize(cluster.node_slot_count(), None);
+        for list in [&mut self.representatives, &mut self.last_resorts] {
+            list.clear();
+            list.resize(groups.len(), None);
+        }
+        self.ready_count = 0;
+        self.unready_count = 0;
+        self.next_change = SimTime::MAX;
+        groups.iter_mut().for_each(GroupState::clear_counts);
+        for (id, node) in cluster.nodes() {
+            let traits = self.taint_traits(cluster.catalog(), node.taints);
+            let class = self.classify(cluster.catalog(), node, traits, settings, now);
+            self.nodes.push(id);
+            self.classes[id.index()] = Some(class);
+            self.ready_count += usize::from(class.ready && !node.unschedulable);
+            self.unready_count += u32::from(class.state == NodeState::Unready);
+            if let Some(group) = node.group {
+                groups[group.index()].count(node, class.state);
+                let stands = class.ready
+                    && !traits.to_be_deleted
+                    && (!node.unschedulable || settings.scale_from_unschedulable);
+                self.note_representative(
+                    group.index(),
+                    id,
+                    stands.then_some(node.ready_since),
+                    now,
+                );
+            }
+        }
+    }
+
+    fn note_representative(
+        &mut self,
+        group: usize,
+        node: NodeId,
+        good_since: Option<SimTime>,
+        now: SimTime,
+    ) {
+        self.last_resorts[group].get_or_insert(node);
+        let Some(since) = good_since else { return };
+        if since + STABLE_AFTER < now {
+            self.representatives[group].get_or_insert(node);
+        } else {
+            self.next_change = self.next_change.min(since + STABLE_AFTER + SimDuration(1));
+        }
+    }
+
+    fn classify(
+        &mut self,
+        catalog: &Catalog,
+        node: &Node,
+        traits: TaintTraits,
+        settings: &Settings,
+        now: SimTime,
+    ) -> NodeClass {
+        let ready = node.ready && !traits.not_ready && !self.waits_for_gpu(catalog, node.template);
+        let startup_ends = node.created_at + settings.max_node_startup_time;
+        let state = if traits.to_be_deleted {
+            NodeState::Deleted
+        } else if ready {
+            NodeState::Ready
+        } else if startup_ends > now {
+            self.next_change = self.next_change.min(startup_ends);
+            NodeState::NotStarted
+        } else {
+            NodeState::Unready
+        };
+        NodeClass { state, ready }
+    }
+
+    fn taint_traits(&mut self, catalog: &Catalog, taints: TaintsId) -> TaintTraits {
+        if self.taints.len() <= taints.index() {
+            self.taints.resize(taints.index() + 1, None);
+        }
+        let settings = &self.settings;
+        *self.taints[taints.index()].get_or_insert_with(|| {
+            let list = catalog.taints(taints);
+            TaintTraits {
+                to_be_deleted: list.iter().any(|taint| taint.key == TO_BE_DELETED),
+                not_ready: list.iter().any(|one| {
+                    is_not_ready_taint(&one.key) || is_startup_taint(settings, &one.key)
+                }),
+            }
+        })
+    }
+
+    /// A node with the GPU label whose GPUs are not allocatable yet is not ready.
+    fn waits_for_gpu(&mut self, catalog: &Catalog, template: TemplateId) -> bool {
+        if self.waits_for_gpu.len() <= template.index() {
+            self.waits_for_gpu.resize(template.index() + 1, None);
+        }
+        *self.waits_for_gpu[template.index()].get_or_insert_with(|| {
+            let template = catalog.template(template);
+            let gpus = template.allocatable.get(GPU_RESOURCE).copied().unwrap_or(0);
+            template.labels.contains_key(GPU_LABEL) && gpus == 0
+        })
+    }
+}
+
+impl GroupState {
+    fn count(&mut self, node: &Node, state: NodeState) {
+        self.registered += 1;
+        // Serials are never used again, and an odd factor keeps sums of them apart.
+        let mixed = node.serial.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.nodes_digest = self.nodes_digest.wrapping_add(mixed ^ (mixed >> 29));
+        match state {
+            NodeState::Deleted => self.deleted += 1,
+            NodeState::Ready => self.ready += 1,
+            NodeState::NotStarted => self.not_started += 1,
+            NodeState::Unready => self.unready += 1,
+        }
+    }
+}

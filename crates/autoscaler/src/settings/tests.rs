@@ -1,0 +1,80 @@
+//! Claims about how flags are read.
+
+use super::*;
+use expect_test::expect;
+
+fn read(pairs: &[(&str, SettingValue)]) -> Result<Settings, String> {
+    let map = pairs.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+    Settings::from_map(&map).map_err(|error| error.to_string())
+}
+
+fn text(value: &str) -> SettingValue {
+    SettingValue::Text(value.to_owned())
+}
+
+#[test]
+fn flags_are_read_under_their_upstream_names() {
+    let settings = read(&[
+        ("scan-interval", text("1m30s")),
+        ("expander", text("priority,least-waste")),
+        ("cores-total", text("4:100")),
+        ("memory-total", text("0:62")),
+        ("gpu-total", SettingValue::List(vec!["nvidia-t4:0:3".into()])),
+        ("expendable-pods-priority-cutoff", SettingValue::Int(-5)),
+        ("scale-down-utilization-threshold", text("0.3")),
+        ("balance-similar-node-groups", SettingValue::Bool(true)),
+        ("predicate-parallelism", SettingValue::Int(1)),
+    ])
+    .expect("all of them are good");
+    assert_eq!(settings.scan_interval, SimDuration::from_secs(90));
+    assert_eq!(settings.expander, [Expander::Priority, Expander::LeastWaste]);
+    assert_eq!(settings.cores_total, Bounds { min: 4, max: 100 });
+    assert_eq!(settings.memory_total_bytes.max, 62 << 30);
+    assert_eq!(settings.gpu_total[0].gpu_type, "nvidia-t4");
+    assert_eq!(settings.expendable_pods_priority_cutoff, -5);
+    assert!(settings.balance_similar_node_groups);
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_by_name() {
+    let errors: Vec<String> = [
+        ("scale-down-uneeded-time", text("1m")),
+        ("scale-down-unneeded-time", SettingValue::Int(10)),
+        ("max-nodes-total", SettingValue::Int(-1)),
+        ("expander", text("random,price")),
+        ("expander", text("cheapest")),
+        ("cores-total", text("9:3")),
+        ("gpu-total", text("nvidia-t4:3")),
+        ("salvo-scale-up", SettingValue::Bool(true)),
+        ("scan-interval", text("0s")),
+    ]
+    .iter()
+    .map(|pair| read(std::slice::from_ref(pair)).expect_err("it is refused"))
+    .collect();
+    expect![[r#"
+        scale-down-uneeded-time: no such setting; the nearest are scale-down-unneeded-time, scale-down-unready-time, scale-down-enabled
+        scale-down-unneeded-time: expected a duration such as 90s, 10m or 1h30m, not 10
+        max-nodes-total: expected a whole number, 0 or more, not -1
+        expander: expected no expander after random, not "random,price"
+        expander: expected expanders out of random, most-pods, least-waste, least-nodes, price, priority, not "cheapest"
+        cores-total: expected MIN:MAX, two whole numbers, neither below 0 nor MIN above MAX, not "9:3"
+        gpu-total: expected TYPE:MIN:MAX, once for each type of GPU, not "nvidia-t4:3"
+        salvo-scale-up: only the default (false) is supported, not true: one option is carried out a loop
+        scan-interval: expected a duration above zero, not 0s"#]]
+    .assert_eq(&errors.join("\n"));
+}
+
+#[test]
+fn a_default_of_a_missing_feature_is_accepted() {
+    assert!(read(&[("estimator", text("binpacking"))]).is_ok());
+    assert!(read(&[("salvo-scale-up", SettingValue::Bool(false))]).is_ok());
+}
+
+#[test]
+fn negative_priorities_are_never_preferred() {
+    let levels = [(50, vec!["^prod-".to_owned()]), (-3, vec![".*".to_owned()])];
+    let priorities = Priorities::new(&levels).expect("both are regular expressions");
+    assert_eq!(priorities.of_group("prod-a"), Some(50));
+    assert_eq!(priorities.of_group("test-a"), None);
+    assert!(Priorities::new(&[(1, vec!["(".to_owned()])]).is_err());
+}
