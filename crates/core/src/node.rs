@@ -50,6 +50,6 @@ pub struct Readiness {
     /// A Ready condition exists and is neither False nor Unknown; no DiskPressure, no
     /// NetworkUnavailable. (Cluster Autoscaler's rule, taints aside.)
     pub ready: bool,
-    /// When the Ready condition became what it is.
+    /// When the last of these three conditions became what it is.
     pub since: Option<SimTime>,
 }

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use plimsoll_core::objects::{Origin, Snapshot};
+use plimsoll_core::objects::{Origin, Snapshot, defaulting};
 use serde_json::Value;
 
 /// The suites whose cases hold a snapshot or a scenario.
@@ -57,6 +57,13 @@ fn every_object_of_every_golden_is_read() {
     for suite in SUITES {
         for (case, items) in cases(&folder.join(suite)) {
             read_objects += items.len();
+            for item in &items {
+                let mut once = item.clone();
+                defaulting::apply_defaults(&mut once);
+                let mut twice = once.clone();
+                defaulting::apply_defaults(&mut twice);
+                assert_eq!(once, twice, "{suite}/{case}: defaults change what has them");
+            }
             let values = items.into_iter().map(|item| (item, Origin::default()));
             if let Err(error) = Snapshot::from_values(values) {
                 refused.push(format!("{suite}/{case}: {error}"));

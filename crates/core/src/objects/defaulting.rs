@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::fields::Fields;
 use super::metadata::DEFAULT_NAMESPACE;
-use super::pod_requests::PodResources;
+use super::pod_requests::{PodResources, Resizes};
 
 /// The label by which a Job knows its pods.
 pub(super) const JOB_NAME_LABEL: &str = "batch.kubernetes.io/job-name";
@@ -152,14 +152,11 @@ fn label_template(template: &mut Map<String, Value>, job_name: &Value) {
     }
 }
 
-/// What a node or a node template says of its size only once counts for both.
+/// Of a node that keeps nothing back, pods may use all.
 fn default_node(document: &mut Value) {
-    if let Some(status) = fields_at(document, "/status") {
-        for (missing, source) in [("allocatable", "capacity"), ("capacity", "allocatable")] {
-            if let Some(amounts) = status.get(source).filter(|value| !value.is_null()).cloned() {
-                set_missing(status, missing, amounts);
-            }
-        }
+    let Some(status) = fields_at(document, "/status") else { return };
+    if let Some(capacity) = status.get("capacity").filter(|value| !value.is_null()).cloned() {
+        set_missing(status, "allocatable", capacity);
     }
 }
 
@@ -259,7 +256,8 @@ fn default_pod_level_requests(spec: &mut Map<String, Value>) {
         "containers": spec.get("containers"),
         "initContainers": spec.get("initContainers"),
     });
-    let read = Fields::of(&containers_only).and_then(|fields| PodResources::read(fields, None));
+    let read = Fields::of(&containers_only)
+        .and_then(|fields| PodResources::read(fields, &Resizes::default()));
     let Ok(asked) = read.map(|resources| resources.exact_requests()) else { return };
     let resources = spec.get_mut("resources").and_then(Value::as_object_mut);
     let Some(requests) = resources.and_then(|one| fields_made(one, "requests")) else { return };

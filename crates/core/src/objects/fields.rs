@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::error::FieldError;
-use super::nearest::nearest_names;
+use super::nearest::with_nearest;
 use crate::labels::Labels;
 use crate::quantity::Quantity;
 use crate::time::{SimDuration, SimTime};
@@ -115,8 +115,7 @@ impl<'a> Fields<'a> {
         match self.names().find(|name| !known.contains(name)) {
             None => Ok(()),
             Some(unknown) => {
-                let nearest = nearest_names(unknown, known.iter().copied());
-                let message = format!("unknown field; nearest: {}", nearest.join(", "));
+                let message = with_nearest("unknown field", unknown, known.iter().copied());
                 Err(FieldError::here(message).within(unknown))
             }
         }

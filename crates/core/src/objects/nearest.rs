@@ -14,6 +14,18 @@ pub fn nearest_names<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) ->
     ranked.into_iter().take(OFFERED_NAMES).map(|(_, name)| name).collect()
 }
 
+/// `message` with the names nearest to `unknown`, if there are any names.
+pub(super) fn with_nearest<'a>(
+    message: &str,
+    unknown: &str,
+    known: impl Iterator<Item = &'a str>,
+) -> String {
+    match nearest_names(unknown, known) {
+        none if none.is_empty() => message.to_owned(),
+        names => format!("{message}; nearest: {}", names.join(", ")),
+    }
+}
+
 /// How many characters must be put in, taken out or replaced to make one text of the other.
 fn edit_distance(left: &str, right: &str) -> usize {
     let right: Vec<char> = right.chars().collect();

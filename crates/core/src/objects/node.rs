@@ -35,10 +35,10 @@ pub(super) fn read_spec(object: Fields<'_>) -> Read<NodeSpec> {
         .unwrap_or_default();
     let (capacity, allocatable) = object
         .inside("status", |status| {
-            Ok((
-                status.or_default("capacity", read_amounts)?,
-                status.or_default("allocatable", read_amounts)?,
-            ))
+            let capacity = status.optional("capacity", read_amounts)?;
+            let allocatable = status.or_default("allocatable", read_amounts)?;
+            // A hand-written template that gives only what pods may use has no more than that.
+            Ok((capacity.unwrap_or_else(|| allocatable.clone()), allocatable))
         })?
         .unwrap_or_default();
     Ok(NodeSpec { taints, unschedulable, capacity, allocatable, ..NodeSpec::default() })

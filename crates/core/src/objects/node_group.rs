@@ -147,7 +147,7 @@ fn read_instance(value: &Value) -> Read<Instance> {
     let fields = Fields::of(value)?;
     fields.only(&["id", "state", "error", "createdAt"])?;
     Ok(Instance {
-        id: fields.required("id", fields::name)?,
+        id: fields.required("id", fields::name)?.into(),
         state: fields
             .optional("state", |one| fields::word(one, &INSTANCE_STATES))?
             .unwrap_or(InstanceState::Running),

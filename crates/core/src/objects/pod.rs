@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::error::FieldError;
 use super::fields::{self, Fields, Read};
 use super::metadata::{Metadata, Scope};
-use super::pod_requests::PodResources;
+use super::pod_requests::{self, PodResources, Resizes};
 use super::priority::PriorityClasses;
 use super::selectors;
 use super::topology;
@@ -50,11 +50,15 @@ pub(super) fn read(object: Fields<'_>, classes: &PriorityClasses) -> Read<PodObj
     let node_name = object
         .inside("spec", |spec| spec.or_default("nodeName", fields::text))?
         .filter(|name| !name.is_empty());
-    let status = object.optional("status", Fields::of)?;
-    let status_on_node = status.filter(|_| node_name.is_some());
+    // The status counts on a node only: a resize may be under way.
+    let resizes = match node_name {
+        Some(_) => object.inside("status", Resizes::read)?.unwrap_or_default(),
+        None => Resizes::default(),
+    };
     let spec = object.required("spec", |value| {
-        let resources = resources_of(Fields::of(value)?, status_on_node)?;
-        read_spec(Fields::of(value)?, &metadata, &resources, node_name.is_some(), classes)
+        let fields = Fields::of(value)?;
+        let resources = PodResources::read(fields, &resizes)?;
+        read_spec(fields, &metadata, &resources, node_name.is_some(), classes)
     })?;
     let run_for = read_run_for(&metadata).map_err(|error| error.within("metadata"))?;
     let mut pod = PodObject {
@@ -81,15 +85,16 @@ pub(super) fn read_template(
     namespace.clone_into(&mut metadata.namespace);
     let spec = template.required("spec", |value| {
         let fields = Fields::of(value)?;
-        read_spec(fields, &metadata, &resources_of(fields, None)?, false, classes)
+        read_spec(
+            fields,
+            &metadata,
+            &PodResources::read(fields, &Resizes::default())?,
+            false,
+            classes,
+        )
     })?;
     let run_for = read_run_for(&metadata).map_err(|error| error.within("metadata"))?;
     Ok(PodSpec { run_for, ..spec })
-}
-
-/// What the pod asks for. `status` counts for a pod on a node: a resize may be under way.
-fn resources_of(spec: Fields<'_>, status: Option<Fields<'_>>) -> Read<PodResources> {
-    PodResources::read(spec, status)
 }
 
 fn read_spec(
@@ -99,11 +104,12 @@ fn read_spec(
     on_node: bool,
     classes: &PriorityClasses,
 ) -> Read<PodSpec> {
-    let containers = spec.required("containers", |value| match value.as_array() {
-        Some(list) if !list.is_empty() => Ok(list.len()),
+    spec.required("containers", |value| match value.as_array() {
+        Some(list) if !list.is_empty() => Ok(()),
         _ => Err(fields::expected("a list of at least one container", value)),
-    });
-    containers?;
+    })?;
+    // Read for its errors: the defaults of host ports depend on it.
+    spec.or_default("hostNetwork", fields::flag)?;
     let (scoring_cpu_milli, scoring_memory_bytes) = resources.scoring_requests(on_node);
     let standing = classes.standing(spec)?;
     let (required_node_terms, preferred_node_terms) = read_node_affinity(spec)?;
@@ -193,9 +199,8 @@ fn read_weight(value: &Value) -> Read<i64> {
 fn read_host_ports(spec: Fields<'_>) -> Read<Vec<HostPort>> {
     let mut ports = spec.items("containers", read_container_ports)?;
     ports.extend(spec.items("initContainers", |value| {
-        let fields = Fields::of(value)?;
-        let is_sidecar = fields.or_default("restartPolicy", fields::text)? == "Always";
-        if is_sidecar { read_container_ports(value) } else { Ok(Vec::new()) }
+        let goes_on = pod_requests::is_sidecar(Fields::of(value)?)?;
+        if goes_on { read_container_ports(value) } else { Ok(Vec::new()) }
     })?);
     Ok(ports.into_iter().flatten().collect())
 }
@@ -264,6 +269,14 @@ fn unjudged_features(
     features.sort_unstable();
     features.dedup();
     Ok(features.into_iter().map(str::to_owned).collect())
+}
+
+/// Adds a feature that the controller gives its pods.
+pub(super) fn mark_unjudged(pods: &mut PodSpec, feature: &str) {
+    if !pods.unjudged_features.iter().any(|one| one == feature) {
+        pods.unjudged_features.push(feature.to_owned());
+        pods.unjudged_features.sort_unstable();
+    }
 }
 
 fn read_status(status: Fields<'_>, pod: &mut PodObject) -> Read<()> {

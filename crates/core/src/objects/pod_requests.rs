@@ -41,13 +41,16 @@ struct Container {
 }
 
 impl PodResources {
-    /// Reads the resources off a pod's `spec` and, for a pod on a node, off its `status`.
-    pub(super) fn read(spec: Fields<'_>, status: Option<Fields<'_>>) -> Read<PodResources> {
-        let resizes = status.map(Resizes::read).transpose()?.unwrap_or_default();
+    /// Reads the resources off a pod's `spec`, with the resizes that its node has in hand.
+    pub(super) fn read(spec: Fields<'_>, resizes: &Resizes) -> Read<PodResources> {
+        let none = Resizes::default();
         Ok(PodResources {
-            containers: spec.items("containers", |value| read_container(value, &resizes))?,
-            init_containers: spec
-                .items("initContainers", |value| read_container(value, &resizes))?,
+            containers: spec.items("containers", |value| read_container(value, resizes))?,
+            init_containers: spec.items("initContainers", |value| {
+                // One that runs to its end is not resized.
+                let goes_on = is_sidecar(Fields::of(value)?)?;
+                read_container(value, if goes_on { resizes } else { &none })
+            })?,
             pod_level: spec
                 .inside("resources", |fields| read_requests(fields, check_pod_level_name))?
                 .unwrap_or_default(),
@@ -152,7 +155,7 @@ pub(super) fn resource_map(amounts: &Amounts) -> ResourceMap {
 
 /// In-place resizes of a running pod's containers.
 #[derive(Debug, Default)]
-struct Resizes {
+pub(super) struct Resizes {
     /// The node cannot give what the spec now asks for: the spec does not count.
     infeasible: bool,
     /// What each container has been given, by its name.
@@ -160,7 +163,8 @@ struct Resizes {
 }
 
 impl Resizes {
-    fn read(status: Fields<'_>) -> Read<Resizes> {
+    /// Reads the `status` of a pod on a node.
+    pub(super) fn read(status: Fields<'_>) -> Read<Resizes> {
         let infeasible = status.items("conditions", |value| {
             let fields = Fields::of(value)?;
             let is_pending = fields.or_default("type", fields::text)? == "PodResizePending";
@@ -192,7 +196,6 @@ fn read_status(value: &Value) -> Read<Option<(String, Amounts)>> {
 fn read_container(value: &Value, resizes: &Resizes) -> Read<Container> {
     let fields = Fields::of(value)?;
     let name = fields.required("name", fields::name)?;
-    let is_sidecar = fields.or_default("restartPolicy", fields::text)? == "Always";
     let mut requests = fields
         .inside("resources", |resources| read_requests(resources, check_container_name))?
         .unwrap_or_default();
@@ -202,7 +205,12 @@ fn read_container(value: &Value, resizes: &Resizes) -> Read<Container> {
         }
         raise(&mut requests, given);
     }
-    Ok(Container { is_sidecar, requests })
+    Ok(Container { is_sidecar: is_sidecar(fields)?, requests })
+}
+
+/// Whether an init container runs on beside the others.
+pub(super) fn is_sidecar(container: Fields<'_>) -> Read<bool> {
+    Ok(container.or_default("restartPolicy", fields::text)? == "Always")
 }
 
 /// Reads `requests`, checked against `limits`.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::error::FieldError;
 use super::fields::{self, Fields, Read};
-use super::nearest::nearest_names;
+use super::nearest::with_nearest;
 use crate::workload::PriorityClassObject;
 
 /// The two classes of every cluster, and their priorities.
@@ -66,9 +66,9 @@ impl PriorityClasses {
         let class_name = spec.or_default("priorityClassName", fields::text)?;
         let class = self.by_name.get(&class_name).copied();
         if class.is_none() && !class_name.is_empty() && own_priority.is_none() {
-            let nearest = nearest_names(&class_name, self.by_name.keys().map(String::as_str));
+            let known = self.by_name.keys().map(String::as_str);
             let message =
-                format!("no PriorityClass {class_name:?}; nearest: {}", nearest.join(", "));
+                with_nearest(&format!("no PriorityClass {class_name:?}"), &class_name, known);
             return Err(FieldError::here(message).within("priorityClassName"));
         }
         // A pod that carries its priority was admitted without the default class unless it says so.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::error::{FieldError, FieldPath, ObjectError, ObjectName, PathStep};
-use super::nearest::nearest_names;
+use super::nearest::with_nearest;
 use super::{
     AutoscalerState, Object, OtherObject, PriorityClasses, ScenarioAction, ScenarioObject,
     defaulting, read_object,
@@ -188,8 +188,7 @@ impl Snapshot {
         if known().any(|one| one == group) {
             return None;
         }
-        let nearest = nearest_names(group, known());
-        let message = format!("no NodeGroup {group:?}; nearest: {}", nearest.join(", "));
+        let message = with_nearest(&format!("no NodeGroup {group:?}"), group, known());
         Some(FieldError::here(message))
     }
 
@@ -261,27 +260,35 @@ fn identity(workload: &WorkloadObject) -> (&str, &str, &str) {
     (workload.kind.as_str(), &workload.namespace, &workload.name)
 }
 
-/// Puts the objects of a document into `sources`: itself, or the items of a list.
+/// Puts the objects of a document into `sources`: itself, or the items of a list. The items of a
+/// typed list (`PodList`, as the API itself answers) need not say what they are.
 fn take_apart(
-    value: Value,
+    mut value: Value,
     origin: Origin,
     sources: &mut Vec<(Value, Origin)>,
 ) -> Result<(), SnapshotError> {
-    let is_list = value.get("kind").and_then(Value::as_str) == Some("List");
-    if !is_list {
-        sources.push((value, origin));
-        return Ok(());
-    }
     let name = ObjectName::of(&value);
-    let Value::Object(mut list) = value else { return Ok(()) };
-    let items = match list.remove("items") {
-        Some(Value::Array(items)) => items,
-        _ => {
+    let item_kind = name.kind.strip_suffix("List").map(str::to_owned);
+    let items = value.get_mut("items").map(Value::take);
+    let (item_kind, items) = match (item_kind, items) {
+        (Some(item_kind), Some(Value::Array(items))) => (item_kind, items),
+        (Some(item_kind), _) if item_kind.is_empty() => {
             let error = FieldError::here("expected a list of objects").within("items");
             return Err(SnapshotError { origin, error: Box::new(ObjectError::new(name, error)) });
         }
+        (_, other) => {
+            if let (Some(fields), Some(items)) = (value.as_object_mut(), other) {
+                fields.insert("items".to_owned(), items);
+            }
+            sources.push((value, origin));
+            return Ok(());
+        }
     };
-    for (index, item) in items.into_iter().enumerate() {
+    for (index, mut item) in items.into_iter().enumerate() {
+        if let (false, Some(fields)) = (item_kind.is_empty(), item.as_object_mut()) {
+            fields.entry("kind").or_insert_with(|| Value::from(item_kind.as_str()));
+            fields.entry("apiVersion").or_insert_with(|| value["apiVersion"].clone());
+        }
         let mut origin = origin.clone();
         origin.path.0.extend([PathStep::Field("items".to_owned()), PathStep::Item(index)]);
         take_apart(item, origin, sources)?;

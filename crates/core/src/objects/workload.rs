@@ -22,7 +22,10 @@ pub(super) fn read(
     object.required("spec", |value| {
         let spec = Fields::of(value)?;
         let template = spec.inside("template", |template| {
-            let pods = pod::read_template(template, &metadata.namespace, classes)?;
+            let mut pods = pod::read_template(template, &metadata.namespace, classes)?;
+            if !spec.items("volumeClaimTemplates", Fields::of)?.is_empty() {
+                pod::mark_unjudged(&mut pods, "persistentVolumeClaim");
+            }
             pod::refuse_restart_policy(pods.restart_policy, allowed_policies(kind))?;
             Ok(pods)
         })?;

@@ -45,8 +45,9 @@ pub(super) fn read(text: &str, format: Format) -> Result<Vec<Value>, SyntaxError
     }
 }
 
-/// YAML as `kubectl` takes it, except that `yes`, `no`, `on` and `off` stay text: where a text is
-/// wanted they are one, and where true or false is wanted they are an error, never a surprise.
+/// YAML as `kubectl` takes it, except that what readers of YAML disagree about stays text: `yes`,
+/// `no`, `on`, `off`, `010`, `1_000`. Where a text is wanted they are one, and elsewhere they are an
+/// error, never a surprise.
 pub(super) fn yaml_options() -> serde_saphyr::Options {
     serde_saphyr::options! {
         budget: serde_saphyr::budget! {
@@ -56,6 +57,8 @@ pub(super) fn yaml_options() -> serde_saphyr::Options {
             max_total_scalar_bytes: MAX_TEXT_BYTES,
         },
         strict_booleans: true,
+        leading_zero_numbers_as_strings: true,
+        underscored_numbers_as_strings: true,
         with_snippet: false,
     }
 }
@@ -74,10 +77,17 @@ fn position_number(number: usize) -> u64 {
 fn yaml_error(error: &serde_saphyr::Error) -> SyntaxError {
     let error = error.without_snippet();
     let position = error.location().map(|place| (place.line(), place.column()));
+    if let serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } = error {
+        return SyntaxError { position, message: key_twice(key) };
+    }
     let text = error.to_string();
     // The position is printed before the message; saying it twice helps nobody.
     let message = text.split(" at line ").next().unwrap_or_default();
     SyntaxError { position, message: message.lines().next().unwrap_or_default().to_owned() }
+}
+
+fn key_twice(key: &str) -> String {
+    format!("key {key:?} is there twice")
 }
 
 /// A JSON value in which no object has a key twice.
@@ -154,7 +164,7 @@ impl<'de> Visitor<'de> for DocumentVisitor {
         let mut map = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
             if map.contains_key(&key) {
-                return Err(A::Error::custom(format!("key {key:?} is there twice")));
+                return Err(A::Error::custom(key_twice(&key)));
             }
             let value = entries.next_value_seed(DocumentVisitor)?;
             map.insert(key, value);
@@ -183,12 +193,13 @@ mod tests {
     }
 
     #[test]
-    fn words_of_yaml_1_1_stay_text() {
+    fn what_readers_of_yaml_disagree_about_stays_text() {
         assert_eq!(
-            yaml("a: on\nb: yes\nc: n\nd: true\ne: 2026-01-05T06:00:00Z\n"),
-            Ok(vec![
-                json!({"a": "on", "b": "yes", "c": "n", "d": true, "e": "2026-01-05T06:00:00Z"})
-            ])
+            yaml("a: on\nb: yes\nc: n\nd: true\ne: 2026-01-05T06:00:00Z\nf: 010\ng: 1_000\n"),
+            Ok(vec![json!({
+                "a": "on", "b": "yes", "c": "n", "d": true, "e": "2026-01-05T06:00:00Z",
+                "f": "010", "g": "1_000",
+            })])
         );
     }
 

@@ -181,6 +181,23 @@ spec:
     }
 
     #[test]
+    fn the_bundled_examples_are_read_without_a_warning() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+        let mut paths: Vec<_> = fs::read_dir(folder)
+            .expect("the examples are there")
+            .map(|entry| entry.expect("an entry can be read").path())
+            .filter(|path| path.extension().is_some_and(|one| one == "yaml"))
+            .collect();
+        paths.sort();
+        assert_ne!(paths.len(), 0);
+        for path in paths {
+            let (snapshot, warnings) = load(&path).expect("an example is valid");
+            assert_eq!(warnings, [], "{}", path.display());
+            assert!(!snapshot.groups.is_empty(), "{}", path.display());
+        }
+    }
+
+    #[test]
     fn a_wrong_field_is_named_with_its_line() {
         let text = format!("# first\n---\n{GROUP}").replace("maxSize: 3", "maxSize: many");
         check_error(
@@ -211,9 +228,23 @@ spec:
 
     #[test]
     fn broken_text_is_named_with_its_place() {
-        check_error("x.yaml", "a: [1\nb: 2\n", &expect!["x.yaml:2:2: illegal placement of ':' indicator"]);
-        check_error("x.yaml", "a: 1\nb: 2\na: 3\n", &expect!["x.yaml:3:1: duplicate mapping key: a, set DuplicateKeyPolicy in Options if acceptable"]);
-        check_error("x.json", "{\"a\": 1,\n\"a\": 2}", &expect![[r#"x.json:2:3: key "a" is there twice"#]]);
+        check_error(
+            "x.yaml",
+            "a: [1\nb: 2\n",
+            &expect!["x.yaml:2:2: illegal placement of ':' indicator"],
+        );
+        check_error(
+            "x.yaml",
+            "a: 1\nb: 2\na: 3\n",
+            &expect![
+                "x.yaml:3:1: duplicate mapping key: a, set DuplicateKeyPolicy in Options if acceptable"
+            ],
+        );
+        check_error(
+            "x.json",
+            "{\"a\": 1,\n\"a\": 2}",
+            &expect![[r#"x.json:2:3: key "a" is there twice"#]],
+        );
     }
 
     #[test]

@@ -1,0 +1,202 @@
+//! Nodes and node groups.
+
+use expect_test::expect;
+
+use super::*;
+use crate::node::Readiness;
+use crate::node_group::{BootDelay, InstanceState};
+use crate::time::SimDuration;
+
+/// The group `x` with this `spec`.
+fn group(spec: &Value) -> NodeGroupSpec {
+    match parse(&own_document("NodeGroup", spec)) {
+        Ok(Object::NodeGroup(group)) => group,
+        other => panic!("expected a group, found {other:?}"),
+    }
+}
+
+fn small_group() -> Value {
+    json!({"minSize": 1, "maxSize": 3, "template": {"status": {"allocatable": {"cpu": 2}}}})
+}
+
+#[test]
+fn a_node_is_read_with_cpu_in_thousandths_and_the_rest_in_units() {
+    let document = json!({
+        "apiVersion": "v1", "kind": "Node",
+        "metadata": {"name": "n1", "uid": "u", "creationTimestamp": "2026-01-05T06:00:00Z",
+                     "labels": {"plimsoll.dev/node-group": "a"}},
+        "spec": {"providerID": "cloud://n1", "unschedulable": true,
+                 "taints": [{"key": "k", "effect": "NoExecute"}]},
+        "status": {"capacity": {"cpu": "1.5", "memory": "1Ki", "pods": "110"}},
+    });
+    let Ok(Object::Node(node)) = parse(&document) else { panic!("expected a node") };
+    expect![[r#"
+        NodeObject {
+            name: "n1",
+            uid: "u",
+            created_at: Some(
+                SimTime(
+                    1767592800000,
+                ),
+            ),
+            provider_id: "cloud://n1",
+            spec: NodeSpec {
+                labels: {
+                    "plimsoll.dev/node-group": "a",
+                },
+                taints: [
+                    Taint {
+                        key: "k",
+                        value: "",
+                        effect: NoExecute,
+                    },
+                ],
+                unschedulable: true,
+                capacity: {
+                    "cpu": 1500,
+                    "memory": 1024,
+                    "pods": 110,
+                },
+                allocatable: {
+                    "cpu": 1500,
+                    "memory": 1024,
+                    "pods": 110,
+                },
+            },
+            annotations: {},
+            readiness: Readiness {
+                ready: false,
+                since: None,
+            },
+        }
+    "#]]
+    .assert_debug_eq(&node);
+}
+
+#[test]
+fn a_node_is_ready_by_cluster_autoscalers_rule() {
+    for (conditions, ready) in [
+        (&[][..], false),
+        (&[("Ready", "True")], true),
+        (&[("Ready", "False")], false),
+        (&[("Ready", "Unknown")], false),
+        (&[("Ready", "")], true),
+        (&[("MemoryPressure", "True"), ("Ready", "True")], true),
+        (&[("Ready", "True"), ("DiskPressure", "True")], false),
+        (&[("NetworkUnavailable", "True"), ("Ready", "True")], false),
+        (&[("NetworkUnavailable", "False"), ("Ready", "True")], true),
+        (&[("DiskPressure", "False")], false),
+    ] {
+        let list: Vec<Value> = conditions
+            .iter()
+            .map(|(kind, status)| json!({"type": kind, "status": status}))
+            .collect();
+        let document = json!({
+            "apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"},
+            "status": {"conditions": list},
+        });
+        let Ok(Object::Node(node)) = parse(&document) else { panic!("expected a node") };
+        assert_eq!(node.readiness, Readiness { ready, since: None }, "{conditions:?}");
+    }
+}
+
+#[test]
+fn a_group_describes_its_new_nodes() {
+    let mut spec = small_group();
+    spec["pricePerHour"] = json!("0.214");
+    spec["bootDelay"] = json!({"p50": "60s", "p99": "4m"});
+    spec["template"]["metadata"] =
+        json!({"labels": {"pool": "a", "kubernetes.io/hostname": "x"}, "annotations": {"k": "v"}});
+    let group = group(&spec);
+    assert_eq!((group.min_size, group.max_size, group.target_size), (1, 3, None));
+    assert_eq!(group.capacity_type, "on-demand");
+    assert_eq!(group.price_microusd_per_hour, Some(214_000));
+    assert_eq!(
+        group.boot_delay,
+        BootDelay { p50: SimDuration::from_mins(1), p99: SimDuration::from_mins(4) }
+    );
+    assert_eq!(
+        group.template.labels.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>(),
+        ["plimsoll.dev/node-group=x", "pool=a"]
+    );
+    assert_eq!(group.template.capacity, group.template.allocatable);
+    assert_eq!(group.template_annotations.len(), 1);
+}
+
+#[test]
+fn prices_are_exact_to_the_micro_dollar() {
+    for (text, microusd) in [
+        (json!("0.214"), 214_000),
+        (json!("3"), 3_000_000),
+        (json!(0.5), 500_000),
+        (json!("0.0000004"), 0),
+        (json!("0.0000005"), 1),
+        (json!("12.3456789"), 12_345_679),
+    ] {
+        let spec = with(&json!({"s": small_group()}), "/s/pricePerHour", text.clone());
+        assert_eq!(group(&spec["s"]).price_microusd_per_hour, Some(microusd), "{text}");
+    }
+}
+
+#[test]
+fn a_groups_machines_are_listed() {
+    let mut document = own_document("NodeGroup", &small_group());
+    document["status"] = json!({"targetSize": 2, "instances": [
+        {"id": "i-1", "state": "Running"},
+        {"id": "i-2", "state": "Creating",
+         "error": {"class": "OutOfResources", "code": "STOCKOUT", "message": "none left"}}]});
+    let Ok(Object::NodeGroup(group)) = parse(&document) else { panic!("expected a group") };
+    let instances = group.instances.expect("instances are listed");
+    assert_eq!(instances[0].state, InstanceState::Running);
+    assert!(instances[1].error.as_ref().is_some_and(|error| error.out_of_resources));
+    assert_eq!(group.target_size, Some(2));
+    document["status"] = json!({"instances": []});
+    let Ok(Object::NodeGroup(group)) = parse(&document) else { panic!("expected a group") };
+    assert_eq!(group.instances, Some(Vec::new()));
+}
+
+#[test]
+fn a_wrong_group_is_refused_with_the_field() {
+    let base = json!({"s": small_group()});
+    let mut shown = String::new();
+    for (pointer, value) in [
+        ("/s/template", Value::Null),
+        ("/s/minSize", json!(4)),
+        ("/s/minSize", json!(-1)),
+        ("/s/maxSize", json!("many")),
+        ("/s/maxSize", Value::Null),
+        ("/s/pricePerHour", json!("-1")),
+        ("/s/pricePerHour", json!("cheap")),
+        ("/s/capacityType", json!("Spot")),
+        ("/s/bootDelay", json!(90)),
+        ("/s/bootDelay", json!("90")),
+        ("/s/bootDelay", json!("-90s")),
+        ("/s/bootDelay", json!({"p50": "2m", "p99": "1m"})),
+        ("/s/bootDelay", json!({"p50": "2m", "p90": "3m"})),
+        ("/s/template/status/allocatable/memory", json!("1.5 Gi")),
+        ("/s/template/spec", json!({"taints": [{"key": "k", "effect": "Never"}]})),
+        ("/s/template/metadata", json!({"labels": {"plimsoll.dev/node-group": "y"}})),
+    ] {
+        let changed = with(&base, pointer, value);
+        shown.push_str(&error(&own_document("NodeGroup", &changed["s"])));
+        shown.push('\n');
+    }
+    expect![[r#"
+        NodeGroup x: spec.template: node group x has no template: what does a new node look like?
+        NodeGroup x: spec.minSize: expected at most maxSize (3), found 4
+        NodeGroup x: spec.minSize: expected a whole number from 0 to 4294967295, found -1
+        NodeGroup x: spec.maxSize: expected a whole number, found "many"
+        NodeGroup x: spec.maxSize: is required, and is missing
+        NodeGroup x: spec.pricePerHour: expected a price in USD such as "0.214", found "-1"
+        NodeGroup x: spec.pricePerHour: expected a price in USD such as "0.214", found "cheap"
+        NodeGroup x: spec.capacityType: expected one of on-demand, spot, found "Spot"
+        NodeGroup x: spec.bootDelay: expected a duration such as 90s, or {p50, p99}, found 90
+        NodeGroup x: spec.bootDelay: "90" is not a duration such as 90s, 10m or 1h30m
+        NodeGroup x: spec.bootDelay: expected a duration from 0s up, found "-90s"
+        NodeGroup x: spec.bootDelay.p99: expected at least p50 (2m), found 1m
+        NodeGroup x: spec.bootDelay.p90: unknown field; nearest: p50, p99
+        NodeGroup x: spec.template.status.allocatable.memory: "1.5 Gi" is not a quantity such as 500m or 2Gi
+        NodeGroup x: spec.template.spec.taints[0].effect: expected one of NoSchedule, PreferNoSchedule, NoExecute, found "Never"
+        NodeGroup x: spec.template.metadata.labels[plimsoll.dev/node-group]: expected "x" (the group's own name), found "y"
+    "#]].assert_eq(&shown);
+}
