@@ -17,6 +17,24 @@ use crate::pod::PodObject;
 use crate::time::SimTime;
 use crate::workload::{DisruptionBudgetObject, PriorityClassObject, WorkloadObject};
 
+/// Kinds that are kept for the scheduling rules that look at them, without a warning. A pod under a
+/// rule that is not judged says so itself (`PodSpec::unjudged_features`).
+const KEPT_KINDS: [&str; 13] = [
+    "CSIDriver",
+    "CSINode",
+    "CSIStorageCapacity",
+    "ConfigMap",
+    "DeviceClass",
+    "Namespace",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "ResourceClaim",
+    "ResourceClaimTemplate",
+    "ResourceSlice",
+    "Service",
+    "StorageClass",
+];
+
 /// A cluster at one instant. Objects are in the order of the file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Snapshot {
@@ -65,7 +83,7 @@ pub struct SnapshotError {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum SnapshotWarning {
     /// A kind that nothing here looks at.
-    #[error("{api_version} {kind}: {count} kept and ignored: this kind is not looked at")]
+    #[error("{api_version} {kind}: {count} kept and ignored: this kind is not known")]
     IgnoredKind {
         /// Its `apiVersion`.
         api_version: String,
@@ -230,7 +248,8 @@ impl Snapshot {
 
     fn warnings(&self) -> Vec<SnapshotWarning> {
         let mut kinds: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-        for other in &self.others {
+        let is_kept = |kind: &str| KEPT_KINDS.contains(&kind);
+        for other in self.others.iter().filter(|other| !is_kept(&other.name.kind)) {
             *kinds.entry((&other.api_version, &other.name.kind)).or_default() += 1;
         }
         let ignored =

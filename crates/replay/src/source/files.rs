@@ -168,7 +168,7 @@ spec:
         expect![[r#"
             groups ["workers"] {"cpu": 2000, "memory": 1500000000, "pods": 10}
             pods ["p"]
-            v1 Secret: 1 kept and ignored: this kind is not looked at
+            v1 Secret: 1 kept and ignored: this kind is not known
             Pod default/p: bound to node "gone", which is not there: it takes part in nothing
         "#]]
         .assert_eq(&format!(
@@ -236,9 +236,7 @@ spec:
         check_error(
             "x.yaml",
             "a: 1\nb: 2\na: 3\n",
-            &expect![
-                "x.yaml:3:1: duplicate mapping key: a, set DuplicateKeyPolicy in Options if acceptable"
-            ],
+            &expect![[r#"x.yaml:3:1: key "a" is there twice"#]],
         );
         check_error(
             "x.json",

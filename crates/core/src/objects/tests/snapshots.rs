@@ -164,17 +164,18 @@ fn warnings_are_one_for_each_kind_and_lost_pod() {
     let (snapshot, warnings) = snapshot(vec![
         other("Secret", "a"),
         other("ConfigMap", "a"),
+        other("Event", "a"),
         other("Secret", "b"),
         named_pod("p", &json!({"nodeName": "gone"})),
     ])
     .expect("a valid snapshot");
     let shown: Vec<String> = warnings.iter().map(ToString::to_string).collect();
     expect![[r#"
-        v1 ConfigMap: 1 kept and ignored: this kind is not looked at
-        v1 Secret: 2 kept and ignored: this kind is not looked at
+        v1 Event: 1 kept and ignored: this kind is not known
+        v1 Secret: 2 kept and ignored: this kind is not known
         Pod default/p: bound to node "gone", which is not there: it takes part in nothing"#]]
     .assert_eq(&shown.join("\n"));
-    assert_eq!(snapshot.others.len(), 3);
+    assert_eq!(snapshot.others.len(), 4);
 }
 
 #[test]
