@@ -252,7 +252,6 @@ impl Writer {
     pub fn finish(mut self, end: SimTime) -> Result<(), HistoryError> {
         let end = end.max(self.last_observed_at);
         self.write_meta("end", &end.0.to_string())?;
-        self.write_meta("complete", "1")?;
         self.execute("finish", "COMMIT", [])?;
         let connection = self.connection.take().expect("a writer in use has its connection");
         let partial_path = self.partial_path.clone();
@@ -265,6 +264,9 @@ impl Writer {
         connection
             .execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE;")
             .map_err(failed(&partial_path, "fold in the write-ahead log"))?;
+        connection
+            .execute("INSERT INTO meta VALUES ('complete', '1')", [])
+            .map_err(failed(&partial_path, "call the recording complete"))?;
         connection
             .close()
             .map_err(|(_, source)| failed(&partial_path, "close the file")(source))?;
@@ -497,5 +499,41 @@ fn remove_if_there(path: &Path) -> Result<(), HistoryError> {
             Err(HistoryError::io(path, "remove a file left behind")(error))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_full_disk_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let recording = RecordingMeta {
+            cluster: "test".to_owned(),
+            format: "objects".to_owned(),
+            source: String::new(),
+            start: SimTime(0),
+        };
+        let mut writer =
+            Writer::create(&folder.path().join("x.db"), &recording).expect("a writable folder");
+        // SQLite reports a limit on the pages of a file just as it reports a full disk.
+        let connection = writer.connection.as_ref().expect("an open file");
+        connection.execute_batch("PRAGMA max_page_count = 40").expect("a setting");
+        let write_much = |writer: &mut Writer| {
+            (0..10_000).try_for_each(|number| {
+                let object = json!({
+                    "apiVersion": "v1", "kind": "Pod",
+                    "metadata": {"name": format!("pod-{number}"), "labels": {"n": number}},
+                });
+                writer.put(SimTime(number), SimTime(number), &object).map(|_| ())
+            })
+        };
+        let error = write_much(&mut writer).expect_err("no room");
+        assert!(error.to_string().contains("database or disk is full"), "{error}");
+        drop(writer);
+        let left: Vec<_> = fs::read_dir(folder.path()).expect("readable").collect();
+        assert!(left.is_empty(), "{left:?}");
     }
 }

@@ -103,6 +103,12 @@ fn a_snapshot_knows_what_was_observed_and_nothing_else() {
 }
 
 #[test]
+fn threads_can_share_a_history() {
+    fn shared<T: Send + Sync>() {}
+    shared::<History>();
+}
+
+#[test]
 fn an_object_comes_back_as_it_was_put() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("x.db");

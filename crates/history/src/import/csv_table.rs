@@ -48,6 +48,18 @@ impl Table {
         Ok(header.iter().any(|name| name == column))
     }
 
+    /// Refuses a file that turned out to have no rows: it was cut, or is not what it should be.
+    pub(crate) fn require_rows(&self, rows: usize) -> Result<(), ImportError> {
+        match rows {
+            0 => Err(ImportError::Row {
+                file: self.file.clone(),
+                line: 1,
+                what: "no rows follow the first line".to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// The next row, `None` after the last.
     pub(crate) fn next_row(&mut self) -> Result<Option<Row<'_>>, ImportError> {
         match self.reader.read_record(&mut self.record) {

@@ -161,6 +161,7 @@ impl Trace {
             let created_at = timeline.at(life.created.unwrap_or(0));
             trace.instances.push(Instance { name, shape, created_at });
         }
+        table.require_rows(trace.instances.len())?;
         Ok(trace)
     }
 

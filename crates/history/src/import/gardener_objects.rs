@@ -19,7 +19,7 @@ pub(crate) struct Group {
     /// The target size before the first scale-up.
     pub(crate) size_at_start: u64,
     pub(crate) created_at: Option<SimTime>,
-    /// The youngest recorded node of the group.
+    /// A recorded node of the group.
     pub(crate) example: Value,
     /// The group as recorded.
     pub(crate) record: Value,
@@ -158,7 +158,7 @@ pub(crate) fn sized(group: &Group, start: SimTime, target_size: u64) -> [Value; 
     [machine_deployment, node_group]
 }
 
-/// What a new node of the group will look like: its youngest node, without what is that node's own.
+/// What a new node of the group will look like: a recorded one, without what is that node's own.
 fn template(group: &Group) -> Value {
     let example = &group.example;
     let mut labels = example["Labels"].as_object().cloned().unwrap_or_default();

@@ -128,8 +128,7 @@ impl Scenario {
                     .flat_map(|event| event.resizes.iter().map(move |resize| (event.time, resize)))
                     .filter(|(_, resize)| resize.group == name)
                     .min_by_key(|(time, _)| *time);
-                let example = self.nodes.iter().filter(|node| node.is_of(&pool, &zone));
-                let example = example.max_by_key(|node| node.created_at).ok_or_else(|| {
+                let example = self.example_node(&pool, &zone).ok_or_else(|| {
                     let what = format!("node group {name}: no recorded node shows its template");
                     ImportError::document(&self.file, None, what)
                 })?;
@@ -150,6 +149,19 @@ impl Scenario {
     }
 }
 
+impl Scenario {
+    /// A node that shows what the nodes of a group look like: the youngest of those that were there
+    /// when the first scale-up was decided, and only without any the first that came later.
+    fn example_node(&self, pool: &str, zone: &str) -> Option<&NodeRecord> {
+        let decided_at = self.first_event();
+        let of_group = || self.nodes.iter().filter(|node| belongs(&node.record, pool, zone));
+        let before = of_group().filter(|node| node.created_at <= decided_at);
+        before
+            .max_by_key(|node| node.created_at)
+            .or_else(|| of_group().min_by_key(|node| node.created_at))
+    }
+}
+
 impl NodeRecord {
     fn read(place: &Place<'_>, record: &Value) -> Result<NodeRecord, ImportError> {
         Ok(NodeRecord {
@@ -157,10 +169,6 @@ impl NodeRecord {
             created_at: place.time(record, "CreationTimestamp")?,
             record: record.clone(),
         })
-    }
-
-    fn is_of(&self, pool: &str, zone: &str) -> bool {
-        belongs(&self.record, pool, zone)
     }
 }
 

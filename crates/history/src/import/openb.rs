@@ -143,6 +143,7 @@ fn read_nodes(file: &Path) -> Result<BTreeMap<NodeShape, i64>, ImportError> {
         };
         *shapes.entry(shape).or_insert(0) += 1;
     }
+    table.require_rows(shapes.len())?;
     Ok(shapes)
 }
 
@@ -216,6 +217,7 @@ fn read_pods(file: &Path, timeline: &mut Timeline) -> Result<Vec<Pod>, ImportErr
         timeline.add(life);
         pods.push(Pod::read(&row, name, timeline.at(created))?);
     }
+    table.require_rows(pods.len())?;
     Ok(pods)
 }
 

@@ -149,6 +149,7 @@ fn read(file: &Path) -> Result<Vec<JobRow>, ImportError> {
             memory_mb: row.count("mem_capacity_mb")?,
         });
     }
+    table.require_rows(rows.len())?;
     Ok(rows)
 }
 
