@@ -145,23 +145,7 @@ fn entries_of(
     for pod in &scenario.unscheduled_pods {
         put(pod.created_at, gardener_objects::pending_pod(pod));
     }
-    let mut events: Vec<Entry> = Vec::new();
-    for event in &scenario.events {
-        let seen = SimTime(event.time.0 + EVENT_OBSERVATION_DELAY_MS).max(start);
-        let mut put = |object| {
-            events.push(Entry { observed_at: seen, effective_at: event.time, object });
-        };
-        put(gardener_objects::event(event));
-        for resize in &event.resizes {
-            let group: Option<&Group> = groups.iter().find(|group| group.name == resize.group);
-            for object in
-                group.into_iter().flat_map(|group| gardener_objects::sized(group, start, resize.to))
-            {
-                put(object);
-            }
-        }
-    }
-    entries.append(&mut events);
+    entries.extend(scale_ups(scenario, &groups, start));
     entries.sort_by_key(|entry| entry.observed_at);
     let note = format!(
         "{} at {}: {} nodes, {} scheduled pods ({never_bound} of them on unknown nodes, kept \
@@ -174,6 +158,24 @@ fn entries_of(
         scenario.events.len(),
     );
     Ok((entries, note))
+}
+
+/// The scale-ups of a scenario and the sizes that they led to.
+fn scale_ups(scenario: &Scenario, groups: &[Group], start: SimTime) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for event in &scenario.events {
+        let seen = SimTime(event.time.0 + EVENT_OBSERVATION_DELAY_MS).max(start);
+        let mut put = |object| {
+            entries.push(Entry { observed_at: seen, effective_at: event.time, object });
+        };
+        put(gardener_objects::event(event));
+        for resize in &event.resizes {
+            for group in groups.iter().filter(|group| group.name == resize.group) {
+                gardener_objects::sized(group, start, resize.to).into_iter().for_each(&mut put);
+            }
+        }
+    }
+    entries
 }
 
 /// An annotation for what has no place in a Kubernetes object.

@@ -147,9 +147,7 @@ impl Scenario {
             })
             .collect()
     }
-}
 
-impl Scenario {
     /// A node that shows what the nodes of a group look like: the youngest of those that were there
     /// when the first scale-up was decided, and only without any the first that came later.
     fn example_node(&self, pool: &str, zone: &str) -> Option<&NodeRecord> {
