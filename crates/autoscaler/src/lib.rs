@@ -8,6 +8,7 @@ pub mod action;
 pub mod backoff;
 pub mod loop_context;
 pub mod registry;
+pub mod scale_up;
 pub mod settings;
 pub mod taints;
 

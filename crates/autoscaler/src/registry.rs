@@ -11,6 +11,7 @@ mod instances;
 mod nodes;
 
 pub use groups::{GroupState, IncorrectSize, ScaleUpRequest};
+pub(crate) use nodes::{GPU_LABEL, GPU_RESOURCE};
 pub use nodes::{NodeClass, NodeState};
 
 use std::sync::Arc;

@@ -1,0 +1,266 @@
+//! What a new node of a group would look like, the pods of its DaemonSets included.
+//!
+//! A group is represented, in this order, by: a good node that it has (ready for more than a
+//! minute, schedulable, not being deleted; the one with the lowest id); the last such node that it
+//! had; its template; any node at all. Upstream takes the first good node of a list in no order.
+//!
+//! Source: `processors/nodeinfosprovider/mixed_nodeinfos_processor.go`, `simulator/node_info_utils.go`.
+
+use std::sync::Arc;
+
+use plimsoll_core::drain::is_daemon_set_pod;
+use plimsoll_core::ids::{GroupId, NodeId, ShapeId, SurfaceId, WorkloadId};
+use plimsoll_core::labels::Labels;
+use plimsoll_core::node::HOSTNAME_LABEL;
+use plimsoll_core::{Cluster, Fork, Node, NodeBirth, NodeSpec, PodBirth, Refusal, SimTime};
+
+use crate::registry::Registry;
+use crate::settings::Settings;
+use crate::taints::lasting_taints;
+
+/// The label that upstream gives to nodes made from a provider's template.
+const TEMPLATE_NODE_LABEL: &str = "cluster-autoscaler.kubernetes.io/template-node";
+/// Deprecated labels that upstream adds to a provider's template, and where their values are from.
+const DEPRECATED_LABELS: [(&str, &str); 5] = [
+    ("beta.kubernetes.io/arch", "kubernetes.io/arch"),
+    ("beta.kubernetes.io/os", "kubernetes.io/os"),
+    ("beta.kubernetes.io/instance-type", "node.kubernetes.io/instance-type"),
+    ("failure-domain.beta.kubernetes.io/zone", "topology.kubernetes.io/zone"),
+    ("failure-domain.beta.kubernetes.io/region", "topology.kubernetes.io/region"),
+];
+/// The priority of `system-node-critical`: such DaemonSets make room for themselves.
+const SYSTEM_NODE_CRITICAL: i32 = 2_000_001_000;
+
+/// A new node of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    /// Labels (hostname included), taints and size.
+    pub spec: NodeSpec,
+    /// Its annotations.
+    pub annotations: Labels,
+    /// The pods that run on it from the start.
+    pub daemons: Vec<DaemonPod>,
+}
+
+/// A pod of a DaemonSet, or a mirror pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DaemonPod {
+    /// What it asks for.
+    pub shape: ShapeId,
+    /// Whose it is.
+    pub controller: Option<WorkloadId>,
+}
+
+impl Template {
+    /// Adds a node like this one, with its DaemonSet pods. It belongs to no group, so that nobody
+    /// takes it for a real one.
+    pub fn add(&self, fork: &mut Fork<'_>, name: &str, now: SimTime) -> NodeId {
+        let mut spec = self.spec.clone();
+        spec.labels.insert(HOSTNAME_LABEL.to_owned(), name.to_owned());
+        let node = fork.add_node(NodeBirth {
+            name: name.to_owned(),
+            provider_id: name.to_owned(),
+            spec,
+            annotations: self.annotations.clone(),
+            group: None,
+            created_at: now,
+            ready: true,
+            ready_since: now,
+        });
+        self.run_daemons(fork, node, now);
+        node
+    }
+
+    /// Adds another node like one that [`Template::add`] has added before.
+    pub fn add_like(&self, fork: &mut Fork<'_>, first: &Node, name: &str, now: SimTime) -> NodeId {
+        let node = fork.add_node_like(first, name);
+        self.run_daemons(fork, node, now);
+        node
+    }
+
+    fn run_daemons(&self, fork: &mut Fork<'_>, node: NodeId, now: SimTime) {
+        for daemon in &self.daemons {
+            let pod = fork.add_pod(PodBirth {
+                name: Arc::from("daemon"),
+                shape: daemon.shape,
+                controller: daemon.controller,
+                created_at: now,
+            });
+            fork.bind(pod, node, now);
+        }
+    }
+}
+
+/// The templates of all groups, and what is remembered of nodes that are gone.
+#[derive(Clone, Debug, Default)]
+pub struct Templates {
+    /// By group: its last good node.
+    remembered: Vec<Option<Remembered>>,
+}
+
+#[derive(Clone, Debug)]
+struct Remembered {
+    node_serial: u64,
+    surface: SurfaceId,
+    template: Arc<Template>,
+    at: SimTime,
+}
+
+impl Templates {
+    /// Notes what the good nodes look like. Once a loop, so that a group is still known by its last
+    /// node when that is gone.
+    pub fn remember(
+        &mut self,
+        cluster: &Cluster,
+        registry: &Registry,
+        settings: &Settings,
+        now: SimTime,
+    ) {
+        self.remembered.resize(cluster.group_count(), None);
+        for (index, slot) in self.remembered.iter_mut().enumerate() {
+            let Some(id) = registry.representative(GroupId::at(index)) else { continue };
+            let node = cluster.node(id);
+            let daemons = daemons_on(cluster, node);
+            let known = slot.as_mut().filter(|one| {
+                one.node_serial == node.serial
+                    && one.surface == node.surface
+                    && one.template.daemons == daemons
+            });
+            if let Some(known) = known {
+                known.at = now;
+                continue;
+            }
+            let template = Arc::new(from_node(cluster, node, daemons, settings));
+            let (node_serial, surface) = (node.serial, node.surface);
+            *slot = Some(Remembered { node_serial, surface, template, at: now });
+        }
+    }
+
+    /// The template of a group; `None` when nothing is known of it.
+    pub fn of_group(
+        &self,
+        fork: &mut Fork<'_>,
+        registry: &Registry,
+        settings: &Settings,
+        group: GroupId,
+        now: SimTime,
+    ) -> Option<Arc<Template>> {
+        if let Some(known) = self.remembered.get(group.index()).and_then(Option::as_ref) {
+            let stands = registry.representative(group).is_some();
+            if stands || known.at + settings.node_info_cache_expire_time >= now {
+                return Some(with_forced_daemons(&known.template, fork, settings, now));
+            }
+        }
+        if !fork.group(group).spec.template.allocatable.is_empty() {
+            return Some(Arc::new(from_provider(fork, group, settings, now)));
+        }
+        let id = registry.last_resort(group)?;
+        let node = fork.node(id);
+        Some(Arc::new(from_node(fork, node, daemons_on(fork, node), settings)))
+    }
+}
+
+/// Mirror pods and pods of DaemonSets on a node, as far as they stay.
+fn daemons_on(cluster: &Cluster, node: &Node) -> Vec<DaemonPod> {
+    let mut daemons: Vec<DaemonPod> = node
+        .pods
+        .iter()
+        .map(|id| (*id, cluster.pod(*id)))
+        .filter(|(_, pod)| pod.deletion_at.is_none())
+        .filter(|(id, pod)| cluster.shape(pod.shape).is_mirror || is_daemon_set_pod(cluster, *id))
+        .map(|(_, pod)| DaemonPod { shape: pod.shape, controller: pod.controller })
+        .collect();
+    daemons.sort_unstable();
+    daemons
+}
+
+fn from_node(
+    cluster: &Cluster,
+    node: &Node,
+    daemons: Vec<DaemonPod>,
+    settings: &Settings,
+) -> Template {
+    let template = cluster.catalog().template(node.template);
+    let spec = NodeSpec {
+        labels: template.labels.clone(),
+        taints: lasting_taints(settings, cluster.catalog().taints(node.taints)),
+        unschedulable: false,
+        capacity: template.capacity.clone(),
+        allocatable: template.allocatable.clone(),
+    };
+    Template { spec, annotations: Labels::clone(&node.annotations), daemons }
+}
+
+/// A provider's template: with upstream's own labels, and with every DaemonSet that would run there.
+fn from_provider(
+    fork: &mut Fork<'_>,
+    group: GroupId,
+    settings: &Settings,
+    now: SimTime,
+) -> Template {
+    let group = Arc::clone(&fork.group(group).spec);
+    let mut spec = group.template.clone();
+    spec.taints = lasting_taints(settings, &spec.taints);
+    spec.labels.insert(TEMPLATE_NODE_LABEL.to_owned(), "true".to_owned());
+    for (deprecated, stable) in DEPRECATED_LABELS {
+        if let Some(value) = spec.labels.get(stable).cloned() {
+            spec.labels.insert(deprecated.to_owned(), value);
+        }
+    }
+    let annotations = group.template_annotations.clone();
+    let mut template = Template { spec, annotations, daemons: Vec::new() };
+    template.daemons = daemons_that_would_run(&template, fork, now, |_, _| true);
+    template
+}
+
+/// A real node's template and the DaemonSets that have no pod there: all that would run with
+/// force-ds, else those that make room for themselves.
+fn with_forced_daemons(
+    template: &Arc<Template>,
+    fork: &mut Fork<'_>,
+    settings: &Settings,
+    now: SimTime,
+) -> Arc<Template> {
+    let missing = daemons_that_would_run(template, fork, now, |cluster, daemon| {
+        let has_one = template.daemons.iter().any(|one| one.controller == daemon.controller);
+        let spec = cluster.shape(daemon.shape);
+        let pushes_in = spec.priority >= SYSTEM_NODE_CRITICAL && spec.preempts;
+        !has_one && (settings.force_ds || pushes_in)
+    });
+    if missing.is_empty() {
+        return Arc::clone(template);
+    }
+    let mut with = Template::clone(template);
+    with.daemons.extend(missing);
+    Arc::new(with)
+}
+
+/// The DaemonSets whose pods tolerate and select such a node, whatever the room.
+fn daemons_that_would_run(
+    template: &Template,
+    fork: &mut Fork<'_>,
+    now: SimTime,
+    wanted: impl Fn(&Cluster, &DaemonPod) -> bool,
+) -> Vec<DaemonPod> {
+    let candidates: Vec<DaemonPod> = fork
+        .workloads()
+        .filter(|(_, workload)| workload.exists && workload.key.kind == "DaemonSet")
+        .filter_map(|(id, workload)| {
+            Some(DaemonPod { shape: workload.shape?, controller: Some(id) })
+        })
+        .filter(|daemon| wanted(fork, daemon))
+        .collect();
+    if candidates.is_empty() {
+        return candidates;
+    }
+    let mut trial = fork.fork();
+    let bare = Template { daemons: Vec::new(), ..template.clone() };
+    let node = bare.add(&mut trial, "template", now);
+    let runs = |daemon: &DaemonPod| {
+        matches!(
+            trial.refusal(daemon.shape, node),
+            None | Some(Refusal::NodePorts | Refusal::NodeResourcesFit(_))
+        )
+    };
+    candidates.into_iter().filter(runs).collect()
+}
