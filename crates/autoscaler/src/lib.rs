@@ -5,10 +5,12 @@
 //! cannot know whether it is live or simulated.
 
 pub mod action;
+pub mod actuation;
 pub mod backoff;
 pub mod loop_context;
 pub mod registry;
 pub mod scale_up;
+pub mod scale_down;
 pub mod settings;
 pub mod taints;
 

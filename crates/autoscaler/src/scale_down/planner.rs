@@ -1,0 +1,264 @@
+//! Which nodes are unneeded: the loop's simulation, and what is remembered from loop to loop.
+
+use plimsoll_core::drain::DrainRules;
+use plimsoll_core::ids::NodeId;
+use plimsoll_core::{Cluster, Fork, SimDuration, SimTime};
+
+use super::candidates::{Candidates, Eligibility};
+use super::cooldown::Cooldowns;
+use super::findings::Findings;
+use super::simulation::{Simulation, Trial};
+use super::taint_facts::TaintFactsCache;
+use super::unneeded::{UnneededNode, UnneededNodes};
+use super::unremovable::{
+    Remembered, Surroundings, UnremovableMemory, UnremovableReason, last_look_before,
+};
+use super::utilization::UtilizationReader;
+use crate::loop_context::LoopContext;
+use crate::settings::Settings;
+
+/// The planner. See the module's text.
+#[derive(Debug)]
+pub(super) struct Planner {
+    pub(super) rules: DrainRules,
+    pub(super) unneeded: UnneededNodes,
+    pub(super) candidates: Candidates,
+    pub(super) utilization: UtilizationReader,
+    pub(super) taints: TaintFactsCache,
+    pub(super) findings: Findings,
+    pub(super) simulation: Simulation,
+    memory: UnremovableMemory,
+    found: Vec<UnneededNode>,
+    parallelism: usize,
+    unneeded_time: SimDuration,
+    recheck_timeout: SimDuration,
+    scan_interval: SimDuration,
+    /// The shortest time between two loops so far; the unneeded time before there were two.
+    update_interval_min: SimDuration,
+    last: Option<LastLoop>,
+}
+
+/// What the next loop must know of this one.
+#[derive(Clone, Copy, Debug)]
+struct LastLoop {
+    at: SimTime,
+    number: u64,
+    surroundings: Surroundings,
+    /// The next loop would do the same, time aside.
+    is_settled: bool,
+    /// The driver was told that it may leave loops out.
+    promised_idleness: bool,
+}
+
+impl Planner {
+    pub(super) fn new(settings: &Settings) -> Planner {
+        let rules = DrainRules {
+            skip_nodes_with_system_pods: settings.skip_nodes_with_system_pods,
+            skip_nodes_with_local_storage: settings.skip_nodes_with_local_storage,
+            skip_nodes_with_custom_controller_pods: settings.skip_nodes_with_custom_controller_pods,
+            min_replica_count: settings.min_replica_count,
+            blocking_system_pod_timeout: settings.blocking_system_pod_disruption_timeout,
+        };
+        Planner {
+            rules,
+            unneeded: UnneededNodes::default(),
+            candidates: Candidates::default(),
+            utilization: UtilizationReader::new(settings),
+            taints: TaintFactsCache::default(),
+            findings: Findings::default(),
+            simulation: Simulation::default(),
+            memory: UnremovableMemory::default(),
+            found: Vec::new(),
+            parallelism: usize::try_from(settings.max_scale_down_parallelism)
+                .expect("usize is at least 32 bits wide"),
+            unneeded_time: settings.scale_down_unneeded_time,
+            recheck_timeout: settings.unremovable_node_recheck_timeout,
+            scan_interval: settings.scan_interval,
+            update_interval_min: settings.scale_down_unneeded_time,
+            last: None,
+        }
+    }
+
+    /// Plans one loop: brings the unneeded nodes and what is remembered up to date. The fork is as
+    /// it was when this returns. Gives the nodes that were simulated and have to stay.
+    pub(super) fn plan(
+        &mut self,
+        fork: &mut Fork<'_>,
+        context: &LoopContext<'_>,
+        cooldowns: &Cooldowns,
+        is_going: &impl Fn(NodeId) -> bool,
+        now: SimTime,
+    ) -> Vec<(NodeId, UnremovableReason)> {
+        self.catch_up(fork, now);
+        if let Some(last) = self.last {
+            self.update_interval_min = self.update_interval_min.min(now - last.at);
+        }
+        self.memory.forget_expired(fork, now);
+        self.findings.clear();
+        let with = Eligibility {
+            context,
+            cooldowns,
+            memory: &self.memory,
+            unneeded: &self.unneeded,
+            utilization: &mut self.utilization,
+            taints: &mut self.taints,
+            findings: &mut self.findings,
+            now,
+        };
+        self.candidates.choose(fork, &self.rules, with, is_going);
+        self.simulation.begin(fork, context.nodes, is_going);
+        let unremovable = self.simulate(fork, now);
+        let limit_was_hit = self.found.len() >= self.limit(self.found.len())
+            || self.found.len() >= self.limit(self.unneeded.list().len());
+        self.unneeded.update(&mut self.found);
+        // Pods and nodes that are only tried on the fork may differ from loop to loop.
+        let is_bare = fork.unbound_count() == 0 && context.upcoming.is_empty();
+        self.end_loop(fork.version(), is_bare, limit_was_hit, now);
+        unremovable
+    }
+
+    fn simulate(&mut self, fork: &mut Fork<'_>, now: SimTime) -> Vec<(NodeId, UnremovableReason)> {
+        let limit = self.limit(self.unneeded.list().len());
+        let mut unremovable = Vec::new();
+        let mut away = fork.fork();
+        self.found.clear();
+        for node in self.candidates.eligible.iter().copied() {
+            if self.found.len() >= limit {
+                break;
+            }
+            let reason = match self.simulation.take_away(&mut away, node, &self.rules, now) {
+                Trial::Removable { first_moved, is_risky, awaits_completion } => {
+                    let moved = first_moved..self.simulation.moved.len();
+                    self.found.push(UnneededNode {
+                        node,
+                        serial: away.node(node).serial,
+                        since: now,
+                        needs_drain: !moved.is_empty(),
+                        is_risky,
+                        awaits_completion,
+                        moved,
+                    });
+                    continue;
+                }
+                Trial::Blocked(pod, reason) => UnremovableReason::BlockedByPod(pod, reason),
+                Trial::NoPlace => UnremovableReason::NoPlaceToMovePods,
+            };
+            let holds =
+                self.simulation.node_holds_until == SimTime::MAX && !self.simulation.used_hints;
+            self.memory.add(Remembered {
+                node,
+                serial: away.node(node).serial,
+                until: now + self.recheck_timeout,
+                reason,
+                loop_number: self.simulation.hints.loop_number(),
+                surroundings: holds.then_some((away.version(), self.simulation.trace)),
+            });
+            self.findings.unremovable(node, reason);
+            unremovable.push((node, reason));
+        }
+        unremovable
+    }
+
+    /// How many removable nodes a loop looks for when so many were unneeded before: as many as could
+    /// be deleted until they are ripe.
+    fn limit(&self, unneeded_before: usize) -> usize {
+        let buffer = self.parallelism;
+        let interval = self.update_interval_min.0.max(1);
+        let loops = self.unneeded_time.0.max(interval) / interval;
+        let loops = usize::try_from(loops).unwrap_or(usize::MAX);
+        let at_most = self.parallelism.saturating_mul(loops).saturating_add(buffer);
+        (unneeded_before + self.parallelism + buffer).min(at_most)
+    }
+
+    fn end_loop(&mut self, version: u64, is_bare: bool, limit_was_hit: bool, now: SimTime) {
+        let surroundings = (version, self.simulation.trace);
+        let number = self.simulation.hints.loop_number();
+        for one in self.memory.entries_mut() {
+            // A verdict given before the loop took its last node away would be given after it
+            // next time, where it may differ.
+            if one.loop_number == number && (one.surroundings != Some(surroundings) || !is_bare) {
+                one.surroundings = None;
+            }
+        }
+        self.last = Some(LastLoop {
+            at: now,
+            number,
+            surroundings,
+            is_settled: !limit_was_hit
+                && !self.simulation.is_disturbed
+                && !self.utilization.looks_at_terminating,
+            promised_idleness: false,
+        });
+    }
+
+    /// Until when further loops on an unchanged cluster would find the same: `None` when the next
+    /// loop may find something else. Promises that loops may be left out if `None` is not given.
+    pub(super) fn holds_until(&self) -> Option<SimTime> {
+        let last = self.last.filter(|last| last.is_settled)?;
+        let looks_again = self
+            .memory
+            .entries()
+            .iter()
+            .filter(|one| one.surroundings != Some(last.surroundings))
+            .map(|one| one.until)
+            .min();
+        let ends = [
+            Some(self.candidates.holds_until),
+            Some(self.simulation.verdicts_hold_until),
+            looks_again,
+        ];
+        ends.into_iter().flatten().min()
+    }
+
+    /// Notes whether the driver was told that it may leave loops out.
+    pub(super) fn promise_idleness(&mut self, promised: bool) {
+        if let Some(last) = &mut self.last {
+            last.promised_idleness = promised;
+        }
+    }
+
+    /// The next loop does not come after this one's plan: this loop planned nothing.
+    pub(super) fn pass(&mut self) {
+        if let Some(last) = &mut self.last {
+            last.promised_idleness = false;
+        }
+    }
+
+    /// Does what the loops did that were left out since the last one: they found the same, gave the
+    /// same hints, and looked again at remembered nodes whose time had come.
+    fn catch_up(&mut self, cluster: &Cluster, now: SimTime) {
+        let Some(last) = self.last.filter(|last| last.promised_idleness) else { return };
+        let skipped = ((now - last.at).0 - 1).div_euclid(self.scan_interval.0);
+        let Some(count) = u64::try_from(skipped).ok().filter(|count| *count > 0) else { return };
+        self.update_interval_min = self.update_interval_min.min(self.scan_interval);
+        let hints = &mut self.simulation.hints;
+        hints.skip_loops(count);
+        let newest = hints.loop_number();
+        for pod in &self.simulation.moved {
+            hints.renew(*pod, last.number, newest);
+        }
+        for one in self.memory.entries_mut() {
+            if one.surroundings != Some(last.surroundings) {
+                continue;
+            }
+            let (interval, timeout) = (self.scan_interval, self.recheck_timeout);
+            let Some(look) = last_look_before(now, last.at, interval, one.until, timeout) else {
+                continue;
+            };
+            let loops = u64::try_from((look - last.at).0 / interval.0).expect("looks are later");
+            one.until = look + timeout;
+            for pod in cluster.find_node(one.node).map_or(&[][..], |node| node.pods.as_slice()) {
+                hints.renew(*pod, one.loop_number, last.number + loops);
+            }
+            one.loop_number = last.number + loops;
+        }
+        if let Some(last) = &mut self.last {
+            last.at = last.at + SimDuration(skipped * self.scan_interval.0);
+        }
+    }
+
+    /// What is remembered of a node that could not go lately.
+    pub(super) fn remembered(&self) -> impl Iterator<Item = (NodeId, UnremovableReason)> + '_ {
+        self.memory.entries().iter().map(|one| (one.node, one.reason))
+    }
+}

@@ -1,0 +1,158 @@
+//! How much of a node its pods ask for.
+
+use plimsoll_core::catalog::{CPU, MEMORY};
+use plimsoll_core::ids::{NodeId, PodId, ResourceId, TemplateId};
+use plimsoll_core::{Cluster, SimTime, drain};
+
+use crate::settings::Settings;
+
+/// Requests as parts of what pods may use of a node, as the planner sees them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Utilization {
+    /// Of the cpu; 0 on a node with GPUs.
+    pub cpu: f64,
+    /// Of the memory; 0 on a node with GPUs.
+    pub memory: f64,
+    /// Of the GPUs, on a node that has some: it is judged by them alone.
+    pub gpu: Option<f64>,
+    /// The resource that is used most, by its Kubernetes name; empty when the node has no size.
+    pub resource: &'static str,
+    /// How much of that resource is used: what the threshold is held against.
+    pub dominant: f64,
+}
+
+/// The resource that stands for a GPU.
+pub(super) const GPU_RESOURCE: &str = "nvidia.com/gpu";
+/// The label of nodes that have GPUs, even before their driver has published any.
+pub(super) const GPU_LABEL: &str = "k8s.amazonaws.com/accelerator";
+
+/// Which pods count, and what is known about kinds of nodes.
+#[derive(Debug)]
+pub(super) struct UtilizationReader {
+    ignore_daemon_sets: bool,
+    ignore_mirrors: bool,
+    threshold: f64,
+    gpu_threshold: f64,
+    /// By template: whether nodes of it are judged by their GPUs.
+    has_gpu: Vec<Option<bool>>,
+    /// Pods past their end may be about: pods have to be looked at one by one.
+    pub(super) looks_at_terminating: bool,
+}
+
+impl UtilizationReader {
+    pub(super) fn new(settings: &Settings) -> UtilizationReader {
+        UtilizationReader {
+            ignore_daemon_sets: settings.ignore_daemonsets_utilization,
+            ignore_mirrors: settings.ignore_mirror_pods_utilization,
+            threshold: settings.scale_down_utilization_threshold,
+            gpu_threshold: settings.scale_down_gpu_utilization_threshold,
+            has_gpu: Vec::new(),
+            looks_at_terminating: true,
+        }
+    }
+
+    /// The node's utilization, and whether it is above its threshold. Equal is not above.
+    pub(super) fn read(
+        &mut self,
+        cluster: &Cluster,
+        node: NodeId,
+        now: SimTime,
+    ) -> (Utilization, bool) {
+        if self.is_judged_by_gpu(cluster, cluster.node(node).template) {
+            let gpu = cluster
+                .catalog()
+                .resource(GPU_RESOURCE)
+                .and_then(|gpu| self.ratio(cluster, node, gpu, now))
+                .unwrap_or(0.0);
+            let found = Utilization {
+                cpu: 0.0,
+                memory: 0.0,
+                gpu: Some(gpu),
+                resource: GPU_RESOURCE,
+                dominant: gpu,
+            };
+            return (found, gpu > self.gpu_threshold);
+        }
+        let cpu = self.ratio(cluster, node, CPU, now);
+        let memory = self.ratio(cluster, node, MEMORY, now);
+        let found = match (cpu, memory) {
+            (Some(cpu), Some(memory)) => {
+                let (resource, dominant) =
+                    if cpu > memory { ("cpu", cpu) } else { ("memory", memory) };
+                Utilization { cpu, memory, gpu: None, resource, dominant }
+            }
+            // Upstream logs the error and goes on with a utilization of nothing.
+            _ => Utilization { cpu: 0.0, memory: 0.0, gpu: None, resource: "", dominant: 0.0 },
+        };
+        (found, found.dominant > self.threshold)
+    }
+
+    fn is_judged_by_gpu(&mut self, cluster: &Cluster, template: TemplateId) -> bool {
+        if self.has_gpu.len() <= template.index() {
+            self.has_gpu.resize(template.index() + 1, None);
+        }
+        *self.has_gpu[template.index()].get_or_insert_with(|| {
+            let template = cluster.catalog().template(template);
+            template.labels.contains_key(GPU_LABEL)
+                || template.allocatable.get(GPU_RESOURCE).is_some_and(|count| *count > 0)
+        })
+    }
+
+    /// `None` when the node has none of the resource.
+    fn ratio(
+        &self,
+        cluster: &Cluster,
+        node: NodeId,
+        resource: ResourceId,
+        now: SimTime,
+    ) -> Option<f64> {
+        let allocatable = cluster.allocatable(node, resource);
+        if allocatable == 0 {
+            return None;
+        }
+        let (requested, left_out) =
+            if self.ignore_daemon_sets || self.ignore_mirrors || self.looks_at_terminating {
+                self.count(cluster, node, resource, now)
+            } else {
+                (cluster.requested(node, resource), 0)
+            };
+        Some(quotient(requested, allocatable - left_out))
+    }
+
+    /// What counts of the requests, and what is taken out of both sides.
+    fn count(
+        &self,
+        cluster: &Cluster,
+        node: NodeId,
+        resource: ResourceId,
+        now: SimTime,
+    ) -> (i64, i64) {
+        let (mut counted, mut left_out) = (0, 0);
+        for pod in &cluster.node(node).pods {
+            let shape = cluster.pod(*pod).shape;
+            let spec = cluster.shape(shape);
+            let fit = cluster.catalog().fit(cluster.catalog().fit_of(shape));
+            let amount =
+                fit.requests.iter().find(|(one, _)| *one == resource).map_or(0, |(_, n)| *n);
+            if (self.ignore_daemon_sets && drain::is_daemon_set_pod(cluster, *pod))
+                || (self.ignore_mirrors && spec.is_mirror)
+            {
+                left_out += amount;
+            } else if !drain::is_long_terminating(cluster.pod(*pod), spec, now) {
+                counted += amount;
+            }
+        }
+        (counted, left_out)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "upstream divides floating point numbers too")]
+fn quotient(part: i64, whole: i64) -> f64 {
+    part as f64 / whole as f64
+}
+
+/// Whether deletion of any pod on these nodes was asked for.
+pub(super) fn any_terminating(cluster: &Cluster, nodes: &[NodeId]) -> bool {
+    let terminating = |pod: &PodId| cluster.pod(*pod).deletion_at.is_some();
+    nodes.iter().any(|node| cluster.node(*node).pods.iter().any(terminating))
+}
