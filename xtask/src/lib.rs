@@ -2,6 +2,7 @@
 //! runs the tidy rules with every `cargo test`.
 
 pub mod gate;
+pub mod goldens;
 pub mod tidy;
 
 use std::path::Path;

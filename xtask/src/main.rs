@@ -3,13 +3,16 @@
 
 use std::process::ExitCode;
 
-use xtask::{gate, tidy, workspace_root};
+use xtask::{gate, goldens, tidy, workspace_root};
 
 /// What `cargo xtask` alone, or with a name it does not know, answers.
 const USAGE: &str = "\
 usage: cargo xtask <chore>
   test    format, lints, tests, documentation: all a change must pass; stops at the first failure
-  tidy    the rules of the workspace that neither rustc nor clippy can hold";
+  tidy    the rules of the workspace that neither rustc nor clippy can hold
+  goldens [FOLDER...]
+          our answers against upstream's, by suite (default: each suite of ../shared/goldens that is
+          judged by now); prints the first differences in full";
 
 /// The exit code of a call that names no chore, as in the program `plimsoll`.
 const EXIT_USAGE: u8 = 2;
@@ -20,6 +23,7 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["test"] => gate::run(workspace_root()),
         ["tidy"] => run_tidy(),
+        ["goldens", folders @ ..] => goldens::run(folders),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(EXIT_USAGE);

@@ -29,7 +29,7 @@ use crate::catalog::{Catalog, Rules};
 use crate::ids::{GroupId, NodeId, PodId, ResourceId, ShapeId, WorkloadId};
 use crate::labels::Labels;
 use crate::pod::PodSpec;
-use crate::scheduling::FitIndexes;
+use crate::scheduling::{FitIndexes, Spread};
 use crate::taints::Taint;
 
 use fork::UndoLog;
@@ -47,6 +47,7 @@ pub struct Cluster {
     budgets: Vec<Budget>,
     undo: UndoLog,
     pub(crate) fits: FitIndexes,
+    pub(crate) spread: Spread,
     version: u64,
 }
 
@@ -72,7 +73,12 @@ impl Cluster {
 
     /// The shape of pods with this spec, known from now on.
     pub fn intern_shape(&mut self, spec: &PodSpec) -> ShapeId {
-        self.catalog.intern_shape(spec)
+        let known = self.catalog.shape_count();
+        let shape = self.catalog.intern_shape(spec);
+        if shape.index() >= known {
+            self.spread.shape_came(shape, spec);
+        }
+        shape
     }
 
     /// The node's name.

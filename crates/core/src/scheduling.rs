@@ -15,14 +15,16 @@ mod filters;
 mod fit_index;
 mod queue;
 mod scores;
+mod spread;
 
 pub use filters::{Refusal, describe_refusals};
 pub(crate) use fit_index::FitIndexes;
 pub use queue::{Backoff, PodQueue};
+pub(crate) use spread::Spread;
 
 use crate::catalog::CPU;
 use crate::cluster::Cluster;
-use crate::ids::{NodeId, ShapeId};
+use crate::ids::{NodeId, ShapeId, WorkloadId};
 
 impl Cluster {
     /// Whether a pod of this shape fits the node now.
@@ -67,17 +69,22 @@ impl Cluster {
         count
     }
 
-    /// The node the scheduler would choose for a pod of this shape: the highest total score among
-    /// the nodes it fits on. Of equals the one whose id ranks first in an order drawn from
-    /// `tie_seed`, the same for every pod.
-    pub fn best_node(&mut self, shape: ShapeId, tie_seed: u64) -> Option<NodeId> {
+    /// The node the scheduler would choose for a pod of this shape, made by this controller: the
+    /// highest total score among the nodes it fits on. Of equals the one whose id ranks first in an
+    /// order drawn from `tie_seed`, the same for every pod.
+    pub fn best_node(
+        &mut self,
+        shape: ShapeId,
+        controller: Option<WorkloadId>,
+        tie_seed: u64,
+    ) -> Option<NodeId> {
         let fit = self.catalog.fit_of(shape);
         let mut index = FitIndexes::take(self, fit, true);
-        let best = if self.scores_need_all_nodes(fit) {
-            self.best_by_normalised_scores(fit, &index, tie_seed)
-        } else {
-            index.best(tie_seed)
+        let spread = match index.next_fit(0, self.nodes.slot_count()) {
+            Some(_) => self.spread_scores(shape, controller, &index),
+            None => None,
         };
+        let best = index.best(spread.as_deref(), tie_seed);
         self.fits.give_back(fit, &mut index);
         best
     }

@@ -58,7 +58,7 @@ pub fn first_untolerated<'a>(taints: &'a [Taint], tolerations: &[Toleration]) ->
 
 /// How many `PreferNoSchedule` taints no toleration covers: the raw score of TaintToleration.
 #[must_use]
-pub fn intolerable_preferences(taints: &[Taint], tolerations: &[Toleration]) -> i64 {
+pub fn intolerable_preferences(taints: &[Taint], tolerations: &[Toleration]) -> i32 {
     let count = taints
         .iter()
         .filter(|taint| taint.effect == TaintEffect::PreferNoSchedule)
@@ -69,7 +69,7 @@ pub fn intolerable_preferences(taints: &[Taint], tolerations: &[Toleration]) -> 
                 .any(|toleration| toleration.covers(taint))
         })
         .count();
-    i64::try_from(count).unwrap_or(i64::MAX)
+    i32::try_from(count).unwrap_or(i32::MAX)
 }
 
 #[cfg(test)]

@@ -3,3 +3,5 @@
 mod document;
 pub mod files;
 mod location;
+
+pub use files::{SourceError, documents, load, load_text, read_text};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use plimsoll_core::SimTime;
-use plimsoll_core::ids::{GroupId, ShapeId, WorkloadId};
+use plimsoll_core::ids::{GroupId, NodeId, ShapeId, WorkloadId};
 
 /// Something that happened in the world. Pods and nodes are named by their serials, which are never
 /// used again.
@@ -28,6 +28,8 @@ pub enum Effect {
         serial: u64,
         /// The node's serial.
         node: u64,
+        /// The node's group.
+        group: Option<GroupId>,
     },
     /// A pod is gone.
     PodGone {
@@ -38,6 +40,8 @@ pub enum Effect {
     },
     /// A Node appeared.
     NodeAdded {
+        /// The node; by the time this is read it may be gone again.
+        node: NodeId,
         /// Its serial.
         serial: u64,
         /// Its name.

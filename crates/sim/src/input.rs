@@ -6,7 +6,7 @@ use plimsoll_core::ids::{ShapeId, WorkloadId};
 use plimsoll_core::node_group::NodeGroupSpec;
 use plimsoll_core::objects::Fault;
 use plimsoll_core::workload::{DisruptionBudgetObject, WorkloadKind, WorkloadObject};
-use plimsoll_core::{NodeObject, PodObject, SimTime};
+use plimsoll_core::{NodeObject, PodObject, SimTime, WorkloadKey};
 
 /// Something from outside.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +45,22 @@ pub enum Input {
     Fault(Fault),
     /// A pod arrives as it was recorded.
     RecordedPod(RecordedPod),
+    /// A recorded pod was bound, as it was recorded: only where the world plays no scheduler.
+    RecordedBinding {
+        /// The key that its arrival had.
+        key: u32,
+        /// The node it was bound to; `None` where the recording does not say.
+        node: Option<Arc<str>>,
+    },
+    /// A recorded controller, which creates no pods by itself, wants another number of pods.
+    RecordedWorkload {
+        /// Which.
+        key: WorkloadKey,
+        /// So many.
+        replicas: u32,
+        /// It is there.
+        exists: bool,
+    },
     /// A recorded pod's end.
     RecordedEnd {
         /// The key that its arrival had.

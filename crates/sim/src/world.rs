@@ -65,6 +65,9 @@ pub struct WorldSettings {
     pub pod_start_delay: SimDuration,
     /// Whether a pod that is deleted or evicted uses up its grace period.
     pub grace_periods: bool,
+    /// Whether the world schedules and runs pods; `false` where a recording says who was bound where
+    /// and when.
+    pub schedules: bool,
 }
 
 impl WorldSettings {
@@ -76,6 +79,7 @@ impl WorldSettings {
             backoff: Backoff::default(),
             pod_start_delay: SimDuration::ZERO,
             grace_periods: false,
+            schedules: true,
         }
     }
 }
@@ -199,9 +203,7 @@ impl World {
     }
 
     fn note_bound(&mut self, pod: PodId, node: NodeId) {
-        let serial = self.cluster.pod(pod).serial;
-        let node_serial = self.cluster.node(node).serial;
-        self.effects.push(Effect::PodBound { serial, node: node_serial });
+        self.tell_bound(pod, node);
         self.start_running(pod);
         if let Some(controller) = self.cluster.pod(pod).controller {
             self.controllers.pod_bound(&self.cluster, controller);

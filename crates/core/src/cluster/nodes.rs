@@ -7,7 +7,7 @@ use super::{Cluster, fork::Undo};
 use crate::catalog::{CPU, MEMORY, PODS, Surface};
 use crate::ids::{GroupId, NodeId, PodId, ResourceId, SurfaceId, TaintsId, TemplateId};
 use crate::labels::Labels;
-use crate::node::NodeSpec;
+use crate::node::{HOSTNAME_LABEL, NodeSpec};
 use crate::taints::Taint;
 use crate::time::SimTime;
 
@@ -262,6 +262,11 @@ impl Cluster {
         self.nodes.scoring_memory_bytes.resize(length, 0);
         self.nodes.scoring_cpu_milli[id.index()] = 0;
         self.nodes.scoring_memory_bytes[id.index()] = 0;
+        let label = |key: &str| match key {
+            HOSTNAME_LABEL => node.hostname.as_deref(),
+            key => template.labels.get(key).map(String::as_str),
+        };
+        self.spread.node_came(id, label);
         self.nodes.slots[id.index()] = Some(node);
         self.nodes.alive += 1;
         self.fits.node_changed(id);

@@ -265,6 +265,7 @@ impl Cluster {
         }
         let bound = &mut self.pods.bound_by_shape[shape.index()];
         *bound = if sign > 0 { *bound + 1 } else { *bound - 1 };
+        self.spread.account(shape, node, sign);
         self.fits.node_changed(node);
     }
 

@@ -2,6 +2,7 @@
 
 use super::Cluster;
 use crate::ids::{ShapeId, WorkloadId};
+use crate::labels::LabelSelector;
 use crate::workload::WorkloadKind;
 
 /// A controller of pods.
@@ -13,6 +14,8 @@ pub struct Workload {
     pub replicas: u32,
     /// What its pods look like; `None` where nobody knows.
     pub shape: Option<ShapeId>,
+    /// Which pods are its own; `None` where nobody knows.
+    pub selector: Option<LabelSelector>,
     /// The controller above it.
     pub controller: Option<WorkloadId>,
     /// Its object is there. A pod may name a controller that is not (or no longer).
@@ -60,6 +63,7 @@ impl Cluster {
             key,
             replicas: 0,
             shape: None,
+            selector: None,
             controller: None,
             exists: false,
         });

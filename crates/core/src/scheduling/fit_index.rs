@@ -2,10 +2,10 @@
 
 use rustc_hash::FxHashMap;
 
-use super::scores::local_score;
+use super::scores::{SPREAD_WEIGHT, local_score, preference_score};
 use crate::cluster::Cluster;
-use crate::ids::{FitId, NodeId, RulesId, SurfaceId, TaintsId};
-use crate::taints::TaintEffect;
+use crate::ids::{FitId, NodeId, RulesId, SurfaceId};
+use crate::taints::intolerable_preferences;
 
 /// How many indexes are kept; beyond that the one that was asked least recently goes. Clusters have
 /// dozens of distinct pods at a time, and 1,024 indexes over 5,000 nodes are 24 MB.
@@ -24,10 +24,7 @@ pub(crate) struct FitIndexes {
     log_start: u64,
     asked: u64,
     static_answers: FxHashMap<(RulesId, SurfaceId), bool>,
-    /// For each list of taints whether one of them is a mere preference.
-    preference_taints: Vec<Option<bool>>,
-    nodes_with_preferences: i64,
-    node_has_preference: Vec<bool>,
+    static_preferences: FxHashMap<(RulesId, SurfaceId), (i32, i32)>,
 }
 
 /// Which nodes one fit fits on.
@@ -37,6 +34,9 @@ pub(super) struct FitIndex {
     words: Vec<u64>,
     /// The local score of each feasible node, [`UNFIT`] elsewhere; empty until scores are asked for.
     scores: Vec<i32>,
+    /// Beside it, for each feasible node: intolerable preferences against the pod, and the weight of
+    /// its preferred terms.
+    preferences: Vec<(i32, i32)>,
     /// How far in the log this index has come.
     seen: u64,
     asked: u64,
@@ -51,11 +51,6 @@ impl FitIndexes {
             return;
         }
         self.log.push(node);
-    }
-
-    /// Whether any node has a `PreferNoSchedule` taint, as of the last time an index was asked.
-    pub(super) fn any_preference_taint(&self) -> bool {
-        self.nodes_with_preferences > 0
     }
 
     /// Takes the index of `fit` out, brought up to date. It must be given back.
@@ -111,6 +106,7 @@ impl FitIndex {
         let slots = cluster.nodes.slot_count();
         self.words = vec![0; slots.div_ceil(64).max(1)];
         self.scores = if with_scores { vec![UNFIT; slots] } else { Vec::new() };
+        self.preferences = if with_scores { vec![(0, 0); slots] } else { Vec::new() };
         for index in 0..slots {
             self.refresh(cluster, fit, NodeId::at(index));
         }
@@ -122,11 +118,11 @@ impl FitIndex {
         }
         if !self.scores.is_empty() && self.scores.len() < slots {
             self.scores.resize(slots, UNFIT);
+            self.preferences.resize(slots, (0, 0));
         }
     }
 
     fn refresh(&mut self, cluster: &mut Cluster, fit: FitId, node: NodeId) {
-        cluster.note_preferences(node);
         if node.index() >= cluster.nodes.slot_count() {
             // The slot came and went with a fork.
             if node.index() < self.words.len() * 64 {
@@ -142,6 +138,7 @@ impl FitIndex {
         if !self.scores.is_empty() {
             let score = local_score(cluster, cluster.catalog.fit(fit), node);
             self.scores[node.index()] = i32::try_from(score).expect("scores are at most 200");
+            self.preferences[node.index()] = cluster.static_preferences(fit, node);
         }
     }
 
@@ -181,19 +178,35 @@ impl FitIndex {
         self.words.iter().map(|word| word.count_ones() as usize).sum()
     }
 
-    pub(super) fn score(&self, node: NodeId) -> i64 {
-        i64::from(self.scores[node.index()])
-    }
-
-    /// The node with the highest local score.
-    pub(super) fn best(&self, tie_seed: u64) -> Option<NodeId> {
-        let highest = self.scores.iter().copied().max().filter(|score| *score != UNFIT)?;
-        self.scores
-            .iter()
-            .enumerate()
-            .filter(|(_, score)| **score == highest)
-            .map(|(index, _)| NodeId::at(index))
-            .min_by_key(|node| tie_rank(*node, tie_seed))
+    /// The node with the highest total. `spread` holds PodTopologySpread's normalised scores by node
+    /// slot, where the plugin has a say.
+    pub(super) fn best(&self, spread: Option<&[i64]>, tie_seed: u64) -> Option<NodeId> {
+        let feasible = || self.scores.iter().enumerate().filter(|(_, score)| **score != UNFIT);
+        let (mut most_against, mut most_wanted) = (0, 0);
+        for (index, _) in feasible() {
+            let (against, wanted) = self.preferences[index];
+            most_against = most_against.max(against);
+            most_wanted = most_wanted.max(wanted);
+        }
+        let total = |index: usize, local: i32| {
+            let (against, wanted) = self.preferences[index];
+            i64::from(local)
+                + preference_score(against, most_against, wanted, most_wanted)
+                + spread.map_or(0, |scores| SPREAD_WEIGHT * scores[index])
+        };
+        let mut best: Option<(i64, u64, NodeId)> = None;
+        for (index, local) in feasible() {
+            let score = total(index, *local);
+            if best.is_some_and(|(highest, ..)| score < highest) {
+                continue;
+            }
+            let node = NodeId::at(index);
+            let rank = tie_rank(node, tie_seed);
+            if best.is_none_or(|(highest, lowest, _)| score > highest || rank < lowest) {
+                best = Some((score, rank, node));
+            }
+        }
+        best.map(|(_, _, node)| node)
     }
 }
 
@@ -227,33 +240,22 @@ impl Cluster {
         fits
     }
 
-    /// Keeps count of the nodes that have a mere preference against pods.
-    fn note_preferences(&mut self, node: NodeId) {
-        let has = self
-            .nodes
-            .find(node)
-            .map(|one| one.taints)
-            .is_some_and(|taints| self.has_preference(taints));
-        let known = &mut self.fits.node_has_preference;
-        if known.len() <= node.index() {
-            known.resize(node.index() + 1, false);
+    /// What speaks against a pod on a node without keeping it off, and for it: the raw scores of
+    /// TaintToleration and NodeAffinity.
+    fn static_preferences(&mut self, fit: FitId, node: NodeId) -> (i32, i32) {
+        let rules = self.catalog.fit(fit).rules;
+        let surface = self.nodes.get(node).surface;
+        if let Some(known) = self.fits.static_preferences.get(&(rules, surface)) {
+            return *known;
         }
-        if known[node.index()] != has {
-            known[node.index()] = has;
-            self.fits.nodes_with_preferences += if has { 1 } else { -1 };
+        let parts = self.catalog.rules(rules);
+        let found = (
+            intolerable_preferences(self.node_taints(node), &parts.tolerations),
+            self.preferred_weight(parts, node),
+        );
+        if !parts.look_at_single_nodes() {
+            self.fits.static_preferences.insert((rules, surface), found);
         }
-    }
-
-    fn has_preference(&mut self, taints: TaintsId) -> bool {
-        let known = &mut self.fits.preference_taints;
-        if known.len() <= taints.index() {
-            known.resize(taints.index() + 1, None);
-        }
-        *known[taints.index()].get_or_insert_with(|| {
-            self.catalog
-                .taints(taints)
-                .iter()
-                .any(|taint| taint.effect == TaintEffect::PreferNoSchedule)
-        })
+        found
     }
 }

@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-use crate::cluster::Cluster;
-use crate::ids::{NodeId, PodId, ShapeId};
+use crate::cluster::{Cluster, Pod};
+use crate::ids::{NodeId, PodId, ShapeId, WorkloadId};
 use crate::time::{SimDuration, SimTime};
 
 /// Pods that wait for a node, and the passes over them.
@@ -15,7 +15,7 @@ use crate::time::{SimDuration, SimTime};
 /// and nothing when none did; this is what re-queueing on the events that could help comes to.
 #[derive(Clone, Debug, Default)]
 pub struct PodQueue {
-    classes: BTreeMap<ShapeId, Class>,
+    classes: BTreeMap<ClassKey, Class>,
     backoff: Backoff,
     len: usize,
 }
@@ -39,7 +39,10 @@ impl Backoff {
     }
 }
 
-/// Pods of one shape.
+/// Pods of one class have one shape and one controller: nothing tells them apart for the scheduler.
+type ClassKey = (ShapeId, Option<WorkloadId>);
+
+/// Pods of one class.
 #[derive(Clone, Debug, Default)]
 struct Class {
     priority: i32,
@@ -77,23 +80,25 @@ impl PodQueue {
 
     /// Queues a pod of the cluster. A gated pod must not be queued before its gates are gone.
     pub fn push(&mut self, cluster: &Cluster, pod: PodId, now: SimTime) {
-        let (shape, serial) = (cluster.pod(pod).shape, cluster.pod(pod).serial);
-        let class = self.classes.entry(shape).or_default();
-        class.priority = cluster.shape(shape).priority;
+        let one = cluster.pod(pod);
+        let serial = one.serial;
+        let class = self.classes.entry((one.shape, one.controller)).or_default();
+        class.priority = cluster.shape(one.shape).priority;
         class.waiting.insert(serial, Waiting { pod, attempts: 0, ready_at: now });
         class.unjudged.insert(serial);
         self.len += 1;
     }
 
     /// Takes a pod out, as it is about to be deleted. No effect when it does not wait.
-    pub fn remove(&mut self, shape: ShapeId, serial: u64) {
-        let Some(class) = self.classes.get_mut(&shape) else { return };
+    pub fn remove(&mut self, pod: &Pod) {
+        let (key, serial) = ((pod.shape, pod.controller), pod.serial);
+        let Some(class) = self.classes.get_mut(&key) else { return };
         if class.waiting.remove(&serial).is_some() {
             self.len -= 1;
         }
         class.unjudged.remove(&serial);
         if class.waiting.is_empty() {
-            self.classes.remove(&shape);
+            self.classes.remove(&key);
         }
     }
 
@@ -106,13 +111,13 @@ impl PodQueue {
         tie_seed: u64,
     ) -> Vec<(PodId, NodeId)> {
         let mut bound = Vec::new();
-        let mut heads: BinaryHeap<(i32, Reverse<u64>, ShapeId)> = BinaryHeap::new();
-        heads.extend(self.classes.iter().filter_map(|(shape, class)| {
-            Some((class.priority, Reverse(class.first_ready(now)?), *shape))
+        let mut heads: BinaryHeap<(i32, Reverse<u64>, ClassKey)> = BinaryHeap::new();
+        heads.extend(self.classes.iter().filter_map(|(key, class)| {
+            Some((class.priority, Reverse(class.first_ready(now)?), *key))
         }));
-        while let Some((priority, Reverse(serial), shape)) = heads.pop() {
-            let class = self.classes.get_mut(&shape).expect("heads are of classes that wait");
-            let Some(node) = cluster.best_node(shape, tie_seed) else {
+        while let Some((priority, Reverse(serial), key)) = heads.pop() {
+            let class = self.classes.get_mut(&key).expect("heads are of classes that wait");
+            let Some(node) = cluster.best_node(key.0, key.1, tie_seed) else {
                 class.judged_hopeless(cluster, now, self.backoff);
                 continue;
             };
@@ -121,8 +126,8 @@ impl PodQueue {
             cluster.bind(waiting.pod, node, now);
             bound.push((waiting.pod, node));
             match class.first_ready(now) {
-                Some(next) => heads.push((priority, Reverse(next), shape)),
-                None if class.waiting.is_empty() => drop(self.classes.remove(&shape)),
+                Some(next) => heads.push((priority, Reverse(next), key)),
+                None if class.waiting.is_empty() => drop(self.classes.remove(&key)),
                 None => {}
             }
         }

@@ -1,16 +1,16 @@
 //! Scores: which of the nodes that fit is the best, in kube-scheduler's integer arithmetic.
 
-use super::fit_index::FitIndex;
-use crate::catalog::{CPU, Fit, MEMORY};
+use crate::catalog::{CPU, Fit, MEMORY, Rules};
 use crate::cluster::Cluster;
-use crate::ids::{FitId, NodeId};
-use crate::taints::intolerable_preferences;
+use crate::ids::NodeId;
 
 /// The highest score a plugin gives.
 const MAX_NODE_SCORE: i64 = 100;
 /// Weights of the default profile of kube-scheduler 1.36.
 const TAINT_TOLERATION_WEIGHT: i64 = 3;
 const NODE_AFFINITY_WEIGHT: i64 = 2;
+/// The weight of PodTopologySpread.
+pub(super) const SPREAD_WEIGHT: i64 = 2;
 
 /// NodeResourcesFit (least allocated) + NodeResourcesBalancedAllocation, both of weight 1.
 pub(super) fn local_score(cluster: &Cluster, fit: &Fit, node: NodeId) -> i64 {
@@ -69,63 +69,34 @@ fn balance(cluster: &Cluster, node: NodeId, cpu: i64, memory: i64) -> i64 {
     ((1.0 - std) * MAX_NODE_SCORE as f64) as i64
 }
 
+/// TaintToleration and NodeAffinity, normalised over the feasible nodes and weighted.
+#[inline]
+pub(super) fn preference_score(
+    against: i32,
+    most_against: i32,
+    wanted: i32,
+    most_wanted: i32,
+) -> i64 {
+    let taints = MAX_NODE_SCORE - share(against.into(), most_against.into());
+    TAINT_TOLERATION_WEIGHT * taints
+        + NODE_AFFINITY_WEIGHT * share(wanted.into(), most_wanted.into())
+}
+
 impl Cluster {
-    /// Whether a score of this fit depends on the other feasible nodes: preferred node affinity, or
-    /// nodes with preferences against pods.
-    pub(super) fn scores_need_all_nodes(&self, fit: FitId) -> bool {
-        let rules = self.catalog.rules(self.catalog.fit(fit).rules);
-        !rules.preferred.is_empty() || self.fits.any_preference_taint()
-    }
-
-    /// The best node where TaintToleration and NodeAffinity have to be normalised over all feasible
-    /// nodes first.
-    pub(super) fn best_by_normalised_scores(
-        &self,
-        fit: FitId,
-        index: &FitIndex,
-        tie_seed: u64,
-    ) -> Option<NodeId> {
-        let rules = self.catalog.rules(self.catalog.fit(fit).rules);
-        let raw: Vec<(NodeId, i64, i64)> = index
-            .iter()
-            .map(|node| {
-                let against = intolerable_preferences(self.node_taints(node), &rules.tolerations);
-                (node, against, self.preferred_weight(fit, node))
-            })
-            .collect();
-        let most_against = raw.iter().map(|one| one.1).max().unwrap_or(0);
-        let most_wanted = raw.iter().map(|one| one.2).max().unwrap_or(0);
-        let total = |(node, against, wanted): &(NodeId, i64, i64)| {
-            let taints = reversed_share(*against, most_against);
-            let affinity = share(*wanted, most_wanted);
-            index.score(*node) + TAINT_TOLERATION_WEIGHT * taints + NODE_AFFINITY_WEIGHT * affinity
-        };
-        raw.iter()
-            .max_by_key(|one| {
-                (total(one), std::cmp::Reverse(super::fit_index::tie_rank(one.0, tie_seed)))
-            })
-            .map(|one| one.0)
-    }
-
     /// The sum of the weights of the preferred terms that match a node.
-    fn preferred_weight(&self, fit: FitId, node: NodeId) -> i64 {
-        let rules = self.catalog.rules(self.catalog.fit(fit).rules);
+    pub(super) fn preferred_weight(&self, rules: &Rules, node: NodeId) -> i32 {
         let name = self.node_name(node);
-        rules
+        let matching = rules
             .preferred
             .iter()
-            .filter(|(_, term)| term.matches(name, |key| self.node_label(node, key)))
-            .map(|(weight, _)| *weight)
-            .sum()
+            .filter(|(_, term)| term.matches(name, |key| self.node_label(node, key)));
+        let sum: i64 = matching.map(|(weight, _)| *weight).sum();
+        i32::try_from(sum).unwrap_or(i32::MAX)
     }
 }
 
 /// `DefaultNormalizeScore`: the share of the highest, 0–100; 0 everywhere when that is 0.
+#[inline]
 fn share(score: i64, highest: i64) -> i64 {
     if highest == 0 { 0 } else { score * MAX_NODE_SCORE / highest }
-}
-
-/// `DefaultNormalizeScore` reversed: 100 everywhere when the highest is 0.
-fn reversed_share(score: i64, highest: i64) -> i64 {
-    MAX_NODE_SCORE - share(score, highest)
 }

@@ -55,7 +55,7 @@ fn pod(cluster: &mut Cluster, name: &str, spec: &PodSpec) -> PodId {
 fn place(cluster: &mut Cluster, name: &str, spec: &PodSpec) -> Option<String> {
     let id = pod(cluster, name, spec);
     let shape = cluster.pod(id).shape;
-    let node = cluster.best_node(shape, 0)?;
+    let node = cluster.best_node(shape, None, 0)?;
     cluster.bind(id, node, SimTime::default());
     Some(cluster.node_name(node).to_owned())
 }

@@ -29,7 +29,7 @@ pub fn backtest(recorded: &Course, replayed: &Course, from: SimTime, to: SimTime
     let (theirs, ours) = (replayed.pending_seconds.p50, recorded.pending_seconds.p50);
     let error = SimDuration(theirs.0.saturating_sub(ours.0)).as_secs_f64();
     Backtest {
-        node_count_mape: node_count_mape(&recorded.nodes, &replayed.nodes, from, to),
+        node_count_mape: Some(node_count_mape(&recorded.nodes, &replayed.nodes, from, to)),
         pending_seconds_p50_error: rounded(error, SECONDS_DIGITS),
         placement_agreement: placement_agreement(&recorded.placements, &replayed.placements),
     }
@@ -108,7 +108,7 @@ mod tests {
             course(nodes(&[(0, 9), (20, 4), (30, 3)]), 500, &[("ns/a", "g"), ("ns/c", "g")]);
         let backtest = backtest(&recorded, &replayed, SimTime(0), SimTime(40_000));
         // Ten seconds without recorded nodes, then 5/4 off, 0 off and 1/4 off for ten seconds each.
-        assert_eq!(backtest.node_count_mape, 0.5);
+        assert_eq!(backtest.node_count_mape, Some(0.5));
         assert_eq!(backtest.pending_seconds_p50_error, -1.5);
         assert_eq!(backtest.placement_agreement, Some(0.5));
     }

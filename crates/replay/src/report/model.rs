@@ -264,8 +264,8 @@ pub struct ScaleUpBurst {
 #[serde(rename_all = "camelCase")]
 pub struct Backtest {
     /// The mean over time of |replayed − recorded| nodes over recorded nodes; instants without
-    /// recorded nodes are left out. 0 is perfect.
-    pub node_count_mape: f64,
+    /// recorded nodes are left out. 0 is perfect; `null` when the recording has no nodes.
+    pub node_count_mape: Option<f64>,
     /// Replayed minus recorded median wait, in seconds.
     pub pending_seconds_p50_error: f64,
     /// The share of pods that landed in the node group in which they really ran. 1 is perfect;

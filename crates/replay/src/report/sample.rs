@@ -200,7 +200,7 @@ fn cluster_autoscaler() -> ReplayReport {
         owner("shop/api", 9, pending(120, 0, 9, 60, 60)),
     ];
     report.backtest = Some(Backtest {
-        node_count_mape: 0.031,
+        node_count_mape: Some(0.031),
         pending_seconds_p50_error: -1.5,
         placement_agreement: Some(0.912),
     });

@@ -309,9 +309,12 @@ pub(super) fn backtest_text(backtest: &Backtest) -> String {
         || "placements were not recorded".to_owned(),
         |share| format!("{:.1} % of pods in the group they really ran in", share * 100.0),
     );
+    let nodes = backtest.node_count_mape.map_or_else(
+        || "nodes were not recorded".to_owned(),
+        |error| format!("nodes over time off by {:.1} % on average", error * 100.0),
+    );
     format!(
-        "nodes over time off by {:.1} % on average, median wait off by {:+.1}s, {placement}",
-        backtest.node_count_mape * 100.0,
+        "{nodes}, median wait off by {:+.1}s, {placement}",
         backtest.pending_seconds_p50_error + 0.0,
     )
 }

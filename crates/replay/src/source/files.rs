@@ -30,6 +30,14 @@ pub enum SourceError {
         /// The file.
         file: String,
     },
+    /// The file holds something else than flags of the autoscaler.
+    #[error(
+        "{file}: expected one AutoscalerSettings document, or a map of Cluster Autoscaler's flags"
+    )]
+    NotSettings {
+        /// The file.
+        file: String,
+    },
     /// There is no object in the file.
     #[error("{file}: expected Kubernetes objects or Plimsoll's own, found none")]
     Empty {
@@ -73,11 +81,18 @@ fn position(line: Option<u64>, column: Option<u64>) -> String {
 /// # Errors
 /// [`SourceError`] for the first thing that is wrong.
 pub fn load(path: &Path) -> Result<(Snapshot, Vec<SnapshotWarning>), SourceError> {
+    load_text(&path.display().to_string(), &read_text(path)?)
+}
+
+/// Reads a file that must be text.
+///
+/// # Errors
+/// [`SourceError::Read`] and [`SourceError::NotText`].
+pub fn read_text(path: &Path) -> Result<String, SourceError> {
     let file = path.display().to_string();
     let bytes =
         fs::read(path).map_err(|source| SourceError::Read { file: file.clone(), source })?;
-    let Ok(text) = String::from_utf8(bytes) else { return Err(SourceError::NotText { file }) };
-    load_text(&file, &text)
+    String::from_utf8(bytes).map_err(|_| SourceError::NotText { file })
 }
 
 /// Reads the snapshot or scenario in `text`, which stands in `file`.

@@ -171,6 +171,7 @@ impl World {
         let one = self.cluster.node(node);
         self.node_names.insert(Arc::clone(&one.name), node);
         self.effects.push(Effect::NodeAdded {
+            node,
             serial: one.serial,
             name: Arc::clone(&one.name),
             group: one.group,

@@ -146,6 +146,7 @@ impl World {
         self.cluster.update_workload(id, |workload| {
             workload.replicas = object.replicas;
             workload.shape = Some(shape);
+            workload.selector = Some(object.selector.clone());
             workload.controller = above;
             workload.exists = true;
         });

@@ -94,9 +94,11 @@ impl World {
         let name = format!("{name}-{:08x}", hasher.finish() & 0xffff_ffff);
         let key = WorkloadKey::new(WorkloadKind::ReplicaSet, &namespace, &name);
         let id = self.cluster.intern_workload(key);
+        let selector = self.cluster.workload(deployment).selector.clone();
         self.cluster.update_workload(id, |one| {
             one.replicas = 0;
             one.shape = Some(template);
+            one.selector = selector;
             one.controller = Some(deployment);
             one.exists = true;
         });

@@ -7,7 +7,7 @@ use plimsoll_core::workload::{DisruptionBudgetObject, WorkloadKind};
 use plimsoll_core::{NodeBirth, NodeObject, PodBirth, PodObject, PodPhase, SimTime};
 
 use super::World;
-use crate::effect::PodEnd;
+use crate::effect::{Effect, PodEnd};
 use crate::input::{Input, RecordedPod};
 
 impl World {
@@ -25,6 +25,12 @@ impl World {
             Input::Delete { kind, namespace, name } => self.delete(&kind, &namespace, &name),
             Input::Fault(fault) => self.break_something(&fault),
             Input::RecordedPod(pod) => self.take_recorded_pod(&pod),
+            Input::RecordedBinding { key, node } => {
+                self.take_recorded_binding(key, node.as_deref());
+            }
+            Input::RecordedWorkload { key, replicas, exists } => {
+                self.know_workload(key, replicas, exists);
+            }
             Input::RecordedEnd { key } => {
                 if let Some(pod) = self.recorded.get(&key).copied() {
                     self.delete_pod(pod, PodEnd::Deleted);
@@ -136,7 +142,9 @@ impl World {
         }
     }
 
-    fn node_named(&self, name: &str) -> Option<NodeId> {
+    /// The node of this name.
+    #[must_use]
+    pub fn node_named(&self, name: &str) -> Option<NodeId> {
         self.node_names.get(name).copied()
     }
 
@@ -154,6 +162,28 @@ impl World {
             created_at: recorded.created_at,
         });
         self.record(pod, recorded.key);
+    }
+
+    /// Binds a recorded pod as it was recorded. Where the recording does not say which node it was,
+    /// only the fact is told.
+    fn take_recorded_binding(&mut self, key: u32, node: Option<&str>) {
+        let Some(pod) = self.recorded.get(&key).copied() else { return };
+        if self.cluster.pod(pod).node.is_some() {
+            return;
+        }
+        match node.and_then(|name| self.node_named(name)) {
+            Some(node) => {
+                self.cluster.bind(pod, node, self.now);
+                self.tell_bound(pod, node);
+            }
+            None => {
+                let serial = self.cluster.pod(pod).serial;
+                self.effects.push(Effect::PodBound { serial, node: 0, group: None });
+            }
+        }
+        if self.settings.schedules {
+            self.start_running(pod);
+        }
     }
 
     /// Adds a pod of the recording that is on its node already.

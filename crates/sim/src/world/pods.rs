@@ -28,7 +28,7 @@ impl World {
         self.note_created(pod);
         let spec = self.cluster.shape(self.cluster.pod(pod).shape);
         let ours = spec.scheduler_name.is_empty() || spec.scheduler_name == SCHEDULER_NAME;
-        if ours && spec.scheduling_gates.is_empty() {
+        if ours && spec.scheduling_gates.is_empty() && self.settings.schedules {
             self.queue.push(&self.cluster, pod, self.now);
         }
         pod
@@ -44,11 +44,15 @@ impl World {
         let pod = self.cluster.add_pod(birth);
         self.note_created(pod);
         self.cluster.bind(pod, node, bound_at);
-        let serial = self.cluster.pod(pod).serial;
-        let node_serial = self.cluster.node(node).serial;
-        self.effects.push(Effect::PodBound { serial, node: node_serial });
+        self.tell_bound(pod, node);
         self.start_running(pod);
         pod
+    }
+
+    pub(super) fn tell_bound(&mut self, pod: PodId, node: NodeId) {
+        let serial = self.cluster.pod(pod).serial;
+        let node = self.cluster.node(node);
+        self.effects.push(Effect::PodBound { serial, node: node.serial, group: node.group });
     }
 
     fn note_created(&mut self, pod: PodId) {
@@ -65,7 +69,8 @@ impl World {
     /// Schedules the end of a pod that runs for a given time.
     pub(super) fn start_running(&mut self, pod: PodId) {
         let one = self.cluster.pod(pod);
-        if let Some(run_for) = self.cluster.shape(one.shape).run_for {
+        let run_for = self.cluster.shape(one.shape).run_for.filter(|_| self.settings.schedules);
+        if let Some(run_for) = run_for {
             let at = one.bound_at + self.settings.pod_start_delay + run_for;
             let event = Event::PodFinishes { pod, serial: one.serial };
             self.events.push(at.max(self.now), event);
@@ -106,9 +111,9 @@ impl World {
     /// Takes a pod out of the world.
     pub(super) fn remove(&mut self, pod: PodId, cause: PodEnd) {
         let one = self.cluster.pod(pod);
-        let (shape, serial) = (one.shape, one.serial);
+        let serial = one.serial;
         let was_lost_before = one.deletion_at.is_some();
-        self.queue.remove(shape, serial);
+        self.queue.remove(one);
         if !was_lost_before {
             self.lose_pod(pod, cause);
         }
