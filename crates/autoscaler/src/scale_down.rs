@@ -239,8 +239,8 @@ impl ScaleDown {
         let mut minimums = Minimums::count(cluster, context, &is_going);
         let mut sizes: Vec<usize> = cluster
             .groups()
-            .map(|(id, group)| {
-                as_size(group.target_size).saturating_sub(deletions.count_of_group(id))
+            .map(|(id, _)| {
+                as_size(context.targets[id.index()]).saturating_sub(deletions.count_of_group(id))
             })
             .collect();
         let mut ripe: Vec<&UnneededNode> = Vec::new();

@@ -118,8 +118,8 @@ impl Candidates {
             if held_until > with.now {
                 self.holds_until = self.holds_until.min(held_until);
             }
-            self.open_groups
-                .push(group.target_size > group.spec.min_size && held_until <= with.now);
+            let target_size = with.context.targets[id.index()];
+            self.open_groups.push(target_size > group.spec.min_size && held_until <= with.now);
         }
     }
 

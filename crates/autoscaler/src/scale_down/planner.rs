@@ -253,7 +253,7 @@ impl Planner {
             one.loop_number = last.number + loops;
         }
         if let Some(last) = &mut self.last {
-            last.at = last.at + SimDuration(skipped * self.scan_interval.0);
+            last.at += SimDuration(skipped * self.scan_interval.0);
         }
     }
 
