@@ -136,7 +136,8 @@ impl Deletions {
                 None
             }
             Action::DeleteNode { node, .. } => {
-                let one = self.list.iter_mut().find(|one| one.node == *node && one.is_deleting())?;
+                let one =
+                    self.list.iter_mut().find(|one| one.node == *node && one.is_deleting())?;
                 Some(one.observe_delete(outcome, now))
             }
             _ => None,
@@ -270,6 +271,3 @@ pub fn clean_up_taints(cluster: &Cluster, settings: &Settings) -> Vec<Action> {
     }
     actions
 }
-
-#[cfg(test)]
-mod tests;

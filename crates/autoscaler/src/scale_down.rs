@@ -28,11 +28,11 @@ pub use utilization::Utilization;
 use plimsoll_core::ids::{GroupId, NodeId, PodId};
 use plimsoll_core::{Cluster, Fork, PodPhase, SimDuration, SimTime};
 
+use crate::action::DeletionCause;
 use crate::actuation::{DeletionEnd, DeletionStart, Deletions, crop_to_budgets};
 use crate::loop_context::LoopContext;
 use crate::settings::Settings;
 use crate::{Action, Outcome, Reason};
-use crate::action::DeletionCause;
 use candidates::is_disabled_by_annotation;
 use cooldown::Cooldowns;
 use minimums::Minimums;
@@ -155,16 +155,17 @@ impl ScaleDown {
             self.start(fork, context, now)
         };
         told::started(fork, &started, &mut reasons);
-        let soft = soft_taints::update(
-            fork,
-            context.nodes,
-            &self.planner.unneeded,
-            &mut self.planner.taints,
-            as_size(self.settings.max_bulk_soft_taint_count),
-            &actions,
-            now,
-        );
-        actions.extend(soft);
+        if self.settings.max_bulk_soft_taint_count > 0 {
+            soft_taints::update(
+                fork,
+                context.nodes,
+                &self.planner.unneeded,
+                &mut self.planner.taints,
+                as_size(self.settings.max_bulk_soft_taint_count),
+                &mut actions,
+                now,
+            );
+        }
         let idle_until = if actions.is_empty() && !context.scale_down_disabled {
             self.idle_until(context, cooldown_ends, now)
         } else {
@@ -207,10 +208,11 @@ impl ScaleDown {
         let starts: Vec<DeletionStart> = empty[..empty_count]
             .iter()
             .map(|node| DeletionStart { node: *node, cause: DeletionCause::Empty })
-            .chain(drains[..drain_count].iter().map(|node| DeletionStart {
-                node: *node,
-                cause: DeletionCause::Underutilized,
-            }))
+            .chain(
+                drains[..drain_count]
+                    .iter()
+                    .map(|node| DeletionStart { node: *node, cause: DeletionCause::Underutilized }),
+            )
             .collect();
         if starts.is_empty() {
             return (ScaleDownResult::NoNodeDeleted, Vec::new(), Vec::new());
@@ -254,7 +256,8 @@ impl ScaleDown {
         }
         // Stable: among equals the order of the planner stays.
         ripe.sort_by_key(|one| (one.needs_drain, one.is_risky));
-        let (waits, goes): (Vec<_>, Vec<_>) = ripe.into_iter().partition(|one| one.awaits_completion);
+        let (waits, goes): (Vec<_>, Vec<_>) =
+            ripe.into_iter().partition(|one| one.awaits_completion);
         held.extend(
             waits.iter().map(|one| (one.node, UnremovableReason::BlockedByOnCompletionPod)),
         );

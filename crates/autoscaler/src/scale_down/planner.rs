@@ -111,9 +111,7 @@ impl Planner {
         let limit_was_hit = self.found.len() >= self.limit(self.found.len())
             || self.found.len() >= self.limit(self.unneeded.list().len());
         self.unneeded.update(&mut self.found);
-        // Pods and nodes that are only tried on the fork may differ from loop to loop.
-        let is_bare = fork.unbound_count() == 0 && context.upcoming.is_empty();
-        self.end_loop(fork.version(), is_bare, limit_was_hit, now);
+        self.end_loop(fork.version(), context.fork_is_bare, limit_was_hit, now);
         unremovable
     }
 
@@ -175,7 +173,8 @@ impl Planner {
         let number = self.simulation.hints.loop_number();
         for one in self.memory.entries_mut() {
             // A verdict given before the loop took its last node away would be given after it
-            // next time, where it may differ.
+            // next time, where it may differ; and what is only tried on the fork may differ from
+            // loop to loop.
             if one.loop_number == number && (one.surroundings != Some(surroundings) || !is_bare) {
                 one.surroundings = None;
             }

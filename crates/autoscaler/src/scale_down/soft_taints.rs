@@ -12,63 +12,56 @@ use crate::taints::DELETION_CANDIDATE;
 
 /// Brings the soft taints up to date, at most `count_max` nodes in this loop: first they are taken
 /// off needed nodes, then put on unneeded ones, each in the order of ids. Nodes that were marked for
-/// deletion before this loop are left alone; `started` are the actions that mark nodes in this loop,
-/// whose taints are kept.
+/// deletion before this loop are left alone. `actions` are those that mark nodes in this loop: a
+/// node among them gets both taints in one, and the others follow.
 pub(super) fn update(
     cluster: &Cluster,
     nodes: &[NodeId],
     unneeded: &UnneededNodes,
     facts: &mut TaintFactsCache,
     count_max: usize,
-    started: &[Action],
+    actions: &mut Vec<Action>,
     now: SimTime,
-) -> Vec<Action> {
-    let mut actions = Vec::new();
-    if count_max == 0 {
-        return actions;
-    }
+) {
+    let mut removals = Vec::new();
     let mut additions = Vec::new();
     for node in nodes.iter().copied() {
-        let state = cluster.node(node);
         let known = facts.of(cluster, node);
+        let state = cluster.node(node);
         if state.group.is_none() || known.to_be_deleted {
             continue;
         }
-        let is_unneeded = unneeded.place(node, state.serial).is_some();
-        if known.is_candidate && !is_unneeded && actions.len() < count_max {
-            actions.push(change(cluster, node, started, |taints| {
-                taints.retain(|taint| taint.key != DELETION_CANDIDATE);
-            }));
-        } else if is_unneeded && !known.is_candidate && additions.len() < count_max {
-            additions.push(node);
+        match (known.is_candidate, unneeded.place(node, state.serial).is_some()) {
+            (true, false) => removals.push(node),
+            (false, true) => additions.push(node),
+            _ => {}
         }
     }
-    for node in additions.into_iter().take(count_max - actions.len()) {
-        actions.push(change(cluster, node, started, |taints| {
-            taints.push(Taint {
-                key: DELETION_CANDIDATE.to_owned(),
-                value: now.as_seconds().to_string(),
-                effect: TaintEffect::PreferNoSchedule,
-            });
-        }));
+    removals.truncate(count_max);
+    additions.truncate(count_max - removals.len());
+    for node in removals {
+        let taints = cluster.node_taints(node).iter();
+        let taints = taints.filter(|taint| taint.key != DELETION_CANDIDATE).cloned().collect();
+        let unschedulable = cluster.node(node).unschedulable;
+        actions.push(Action::SetTaints { node, taints, unschedulable });
     }
-    actions
-}
-
-fn change(
-    cluster: &Cluster,
-    node: NodeId,
-    started: &[Action],
-    edit: impl FnOnce(&mut Vec<Taint>),
-) -> Action {
-    let earlier = started.iter().rev().find_map(|action| match action {
-        Action::SetTaints { node: one, taints, unschedulable } if *one == node => {
-            Some((taints.clone(), *unschedulable))
+    for node in additions {
+        let soft = Taint {
+            key: DELETION_CANDIDATE.to_owned(),
+            value: now.as_seconds().to_string(),
+            effect: TaintEffect::PreferNoSchedule,
+        };
+        let marking = actions.iter_mut().find_map(|action| match action {
+            Action::SetTaints { node: one, taints, .. } if *one == node => Some(taints),
+            _ => None,
+        });
+        if let Some(taints) = marking {
+            taints.push(soft);
+            continue;
         }
-        _ => None,
-    });
-    let (mut taints, unschedulable) = earlier
-        .unwrap_or_else(|| (cluster.node_taints(node).to_vec(), cluster.node(node).unschedulable));
-    edit(&mut taints);
-    Action::SetTaints { node, taints, unschedulable }
+        let mut taints = cluster.node_taints(node).to_vec();
+        taints.push(soft);
+        let unschedulable = cluster.node(node).unschedulable;
+        actions.push(Action::SetTaints { node, taints, unschedulable });
+    }
 }

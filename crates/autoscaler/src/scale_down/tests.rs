@@ -1,1 +1,6 @@
-//! t
+//! One claim a test, on worlds of a few lines.
+
+mod idleness;
+mod planning;
+pub(crate) mod stage;
+mod timing;
