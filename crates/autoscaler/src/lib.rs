@@ -7,16 +7,25 @@
 pub mod action;
 pub mod actuation;
 pub mod backoff;
+pub mod chance;
+pub mod cluster_autoscaler;
+#[cfg(test)]
+mod fixture;
+pub mod invariants;
 pub mod loop_context;
+pub mod pending;
 pub mod registry;
-pub mod scale_up;
 pub mod scale_down;
+pub mod scale_up;
 pub mod settings;
 pub mod taints;
+pub mod threshold;
 
 pub use action::{Action, Outcome};
+pub use cluster_autoscaler::ClusterAutoscaler;
 pub use loop_context::LoopContext;
 pub use settings::Settings;
+pub use threshold::{Threshold, ThresholdSettings};
 
 use std::fmt;
 

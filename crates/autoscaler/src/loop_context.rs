@@ -24,6 +24,8 @@ pub struct LoopContext<'a> {
     /// What each group will have been asked for once this loop's earlier actions are done, by
     /// group index: instances that this loop gives up are taken off already.
     pub targets: &'a [u32],
+    /// Neither pods nor nodes were tried on the fork: it is the cluster as it is.
+    pub fork_is_bare: bool,
     /// The last loop that enlarged any group, this one included.
     pub last_scale_up: SimTime,
     /// The same by group, for `scale-down-delay-type-local`.

@@ -21,7 +21,7 @@ use crate::settings::Settings;
 const CLUSTER_WIDE_QUOTA: &str = "cluster-wide";
 
 /// What a scale-up needs to know besides the cluster.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ScaleUpInputs<'a> {
     /// The flags.
     pub settings: &'a Settings,
@@ -30,7 +30,7 @@ pub struct ScaleUpInputs<'a> {
     /// What new nodes look like.
     pub templates: &'a Templates,
     /// What each group has been asked for, by group index.
-    pub targets: &'a [u32],
+    pub targets: Vec<u32>,
     /// Nodes that have registered.
     pub registered_count: usize,
     /// Ready nodes and stand-ins for upcoming ones.

@@ -1,0 +1,502 @@
+//! The strategy `cluster-autoscaler`: Cluster Autoscaler's loop, step by step.
+//!
+//! Source: `core/static_autoscaler.go`, `RunOnce`, of release 1.36.
+
+mod report;
+mod start_state;
+
+pub use report::LoopReport;
+pub use start_state::StartState;
+
+use std::sync::Arc;
+
+use plimsoll_core::ids::{GroupId, NodeId};
+use plimsoll_core::{Cluster, Fork, SimTime};
+use thiserror::Error;
+
+use crate::action::{Action, Outcome};
+use crate::chance::draw;
+use crate::loop_context::LoopContext;
+use crate::pending::{PendingPods, Sorted, Upcoming, burst_settles_at};
+use crate::registry::{NodeState, Registry};
+use crate::scale_down::{ScaleDown, before_start};
+use crate::scale_up::orchestrator::{self, ScaleUpInputs};
+use crate::scale_up::template::Templates;
+use crate::scale_up::{Increase, ScaleUpReport, ScaleUpResult};
+use crate::settings::{Expander, Settings};
+use crate::taints::{DELETION_CANDIDATE, TO_BE_DELETED};
+use crate::{Decision, NodeAutoscaler, Reason, Subject};
+use report::Told;
+
+/// Cluster Autoscaler 1.36, as far as it decides anything.
+///
+/// Where upstream leaves a choice to chance, ours is fixed: pod groups go by their first pod, node
+/// groups and nodes by id, and one of several best options is drawn from seed and loop number.
+#[derive(Debug)]
+pub struct ClusterAutoscaler {
+    settings: Settings,
+    seed: u64,
+    registry: Registry,
+    templates: Templates,
+    pending: PendingPods,
+    scale_down: ScaleDown,
+    last_scale_up: Option<SimTime>,
+    /// By group; `None`: not since the start.
+    last_scale_up_of: Vec<Option<SimTime>>,
+    is_first_loop: bool,
+    last_loop_at: Option<SimTime>,
+    loop_number: u64,
+    told: Told,
+    last_loop: Option<LoopReport>,
+}
+
+/// A strategy that chooses by price meets a group without one.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("group {group} has no pricePerHour, which the expander price needs")]
+pub struct MissingPrice {
+    /// The group.
+    pub group: String,
+}
+
+/// What a loop gathers on its way.
+struct Step<'f, 'c> {
+    fork: &'f mut Fork<'c>,
+    now: SimTime,
+    actions: Vec<Action>,
+    report: LoopReport,
+    /// By group: what the cloud will have been asked for once the actions so far are done.
+    targets: Vec<u32>,
+    upcoming: Vec<Upcoming>,
+    /// The real nodes that count.
+    nodes: Vec<NodeId>,
+    /// When time alone changes what this loop found about pods.
+    pods_change_at: Option<SimTime>,
+    scale_down_disabled: bool,
+    fork_is_bare: bool,
+    scale_down_idle_until: Option<SimTime>,
+    scale_down_reasons: Vec<Reason>,
+}
+
+/// Whether a loop goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    GoOn,
+    Stop,
+}
+
+impl ClusterAutoscaler {
+    /// An autoscaler that has just started.
+    #[must_use]
+    pub fn new(settings: Settings, seed: u64) -> ClusterAutoscaler {
+        ClusterAutoscaler {
+            registry: Registry::new(&settings),
+            templates: Templates::default(),
+            pending: PendingPods::default(),
+            scale_down: ScaleDown::new(&settings),
+            last_scale_up: None,
+            last_scale_up_of: Vec::new(),
+            is_first_loop: true,
+            last_loop_at: None,
+            loop_number: 0,
+            told: Told::default(),
+            last_loop: None,
+            settings,
+            seed,
+        }
+    }
+
+    /// Takes over what happened before the first loop.
+    pub fn restore(&mut self, cluster: &Cluster, state: &StartState) {
+        self.is_first_loop = !state.past_first_loop;
+        for (group, nodes, at) in &state.scale_up_requests {
+            self.registry.register_scale_up(cluster, &self.settings, *group, *nodes, *at);
+        }
+        for (group, at) in &state.failed_scale_ups {
+            self.registry.register_failure(*group, *at);
+        }
+        self.last_scale_up = state.last_scale_up;
+        let (deleted, failed) = (state.last_scale_down_delete, state.last_scale_down_failure);
+        self.scale_down.restore_cooldowns(deleted, failed);
+    }
+
+    /// The flags.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Everything the last loop found; `None` before the first.
+    #[must_use]
+    pub fn last_loop(&self) -> Option<&LoopReport> {
+        self.last_loop.as_ref()
+    }
+
+    /// What is known of the groups.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The scale-down half.
+    #[must_use]
+    pub fn scale_down(&self) -> &ScaleDown {
+        &self.scale_down
+    }
+
+    /// From now on the scale-down half keeps all that it finds, for whoever asks.
+    pub fn keep_findings(&mut self) {
+        self.scale_down.keep_findings();
+    }
+
+    /// See [`ScaleDown::note_terminating_pod`].
+    pub fn note_terminating_pod(&mut self) {
+        self.scale_down.note_terminating_pod();
+    }
+
+    /// Whether every group has the price that the expander needs.
+    ///
+    /// # Errors
+    /// The first group without one, when the chain of expanders has `price`.
+    pub fn check_prices(&self, cluster: &Cluster) -> Result<(), MissingPrice> {
+        if !self.settings.expander.contains(&Expander::Price) {
+            return Ok(());
+        }
+        let unpriced = |spec: &plimsoll_core::NodeGroupSpec| spec.price_microusd_per_hour.is_none();
+        match cluster.groups().find(|(_, group)| unpriced(&group.spec)) {
+            None => Ok(()),
+            Some((_, group)) => Err(MissingPrice { group: group.spec.name.clone() }),
+        }
+    }
+
+    fn run(&mut self, step: &mut Step<'_, '_>) {
+        if self.look(step) == Flow::Stop {
+            if !step.report.events.iter().any(is_unhealthy) {
+                self.scale_down.pass();
+            }
+            return;
+        }
+        self.inject_upcoming(step);
+        let sorted = self.sort_pods(step);
+        self.plan_scale_up(step, sorted);
+        self.plan_scale_down(step);
+        if self.settings.enforce_node_group_min_size {
+            let inputs = self.scale_up_inputs(step);
+            let increases = orchestrator::scale_up_to_min_size(step.fork, &inputs);
+            step.increase(&increases);
+            step.report.min_size_increases = increases;
+        }
+    }
+
+    /// Updates what is known and cleans up: everything before pods are looked at.
+    fn look(&mut self, step: &mut Step<'_, '_>) -> Flow {
+        if std::mem::take(&mut self.is_first_loop) {
+            clean_up_taints(step, &self.settings);
+        }
+        let now = step.now;
+        let update = self.registry.update(step.fork, &self.settings, now);
+        step.report.events.extend(update.reasons);
+        for (group, increase) in update.timed_out {
+            step.decrease_target(group, increase);
+        }
+        self.templates.remember(step.fork, &self.registry, &self.settings, now);
+        if !self.settings.scale_up_from_zero && self.registry.ready_count() == 0 {
+            return Flow::Stop;
+        }
+        self.give_up_unregistered(step);
+        if !self.registry.is_cluster_healthy(&self.settings) {
+            self.scale_down.forget_unneeded();
+            let text = format!("{UNHEALTHY}: the cluster has too many unready nodes");
+            step.report.events.push(Reason { subject: Subject::Cluster, text });
+            return Flow::Stop;
+        }
+        for (group, ids) in self.registry.failed_creations() {
+            step.delete_instances(group, ids, "CreationFailed");
+        }
+        let sizes = self.registry.sizes_to_fix(&self.settings, now);
+        for (group, by) in &sizes {
+            step.decrease_target(*group, *by);
+        }
+        if sizes.is_empty() { Flow::GoOn } else { Flow::Stop }
+    }
+
+    /// Deletes machines that have not become Nodes for too long, not below the minimum size.
+    fn give_up_unregistered(&self, step: &mut Step<'_, '_>) {
+        for (group, mut ids) in self.registry.never_registered(&self.settings, step.now) {
+            let min_size = step.fork.group(group).spec.min_size;
+            let spare = step.targets[group.index()].saturating_sub(min_size);
+            if !self.settings.force_delete_unregistered_nodes {
+                ids.truncate(usize::try_from(spare).unwrap_or(usize::MAX));
+            }
+            if !ids.is_empty() {
+                step.delete_instances(group, ids, "NeverRegistered");
+            }
+        }
+    }
+
+    /// Puts stand-ins for upcoming nodes on the fork. Nodes of those groups that have registered
+    /// but not started are taken off, as the stand-ins are for them too.
+    fn inject_upcoming(&mut self, step: &mut Step<'_, '_>) {
+        let (now, settings) = (step.now, &self.settings);
+        step.nodes.extend_from_slice(self.registry.nodes());
+        for group in (0..step.fork.group_count()).map(GroupId::at) {
+            let count = self.registry.upcoming(group, now);
+            if count == 0 {
+                continue;
+            }
+            let template = self.templates.of_group(step.fork, &self.registry, settings, group, now);
+            let Some(template) = template else { continue };
+            self.remove_not_started(step, group);
+            let base = format!("{}-template-upcoming", step.fork.group(group).spec.name);
+            let mut first: Option<plimsoll_core::Node> = None;
+            for number in 0..count {
+                let name = format!("{base}-{number}");
+                let node = match &first {
+                    Some(first) => template.add_like(step.fork, first, &name, now),
+                    None => {
+                        let node = template.add(step.fork, &name, now);
+                        let bare = plimsoll_core::Node {
+                            pods: Vec::new(),
+                            ..step.fork.node(node).clone()
+                        };
+                        first = Some(bare);
+                        node
+                    }
+                };
+                step.upcoming.push(Upcoming { node, key: (group.0, number) });
+            }
+        }
+    }
+
+    fn remove_not_started(&self, step: &mut Step<'_, '_>, group: GroupId) {
+        if self.registry.group(group).not_started == 0 {
+            return;
+        }
+        let classes = self.registry.classes();
+        let fork = &mut *step.fork;
+        step.nodes.retain(|id| {
+            let state = classes[id.index()].map(|class| class.state);
+            let goes = fork.node(*id).group == Some(group) && state == Some(NodeState::NotStarted);
+            if goes {
+                for pod in fork.node(*id).pods.clone() {
+                    fork.unbind(pod);
+                }
+                fork.remove_node(*id);
+            }
+            !goes
+        });
+    }
+
+    fn sort_pods(&mut self, step: &mut Step<'_, '_>) -> Sorted {
+        let skipped_loops =
+            self.last_loop_at.is_some_and(|last| step.now - last > self.settings.scan_interval);
+        if skipped_loops {
+            self.pending.skip_loops();
+        }
+        self.pending.drop_expendable(step.fork, &self.settings);
+        let drained = self.scale_down.deletions().pods_being_drained(step.fork);
+        let (settings, now) = (&self.settings, step.now);
+        let sorted = self.pending.sort(step.fork, settings, &step.upcoming, &drained, now);
+        step.pods_change_at = sorted.next_change;
+        step.fork_is_bare = step.upcoming.is_empty() && drained.is_empty() && sorted.places_none();
+        sorted
+    }
+
+    fn plan_scale_up(&mut self, step: &mut Step<'_, '_>, sorted: Sorted) {
+        let max_nodes = usize::try_from(self.settings.max_nodes_total).unwrap_or(usize::MAX);
+        let settles_at = burst_settles_at(step.fork, &sorted.to_help)
+            .filter(|at| *at > step.now && self.settings.bypassed_scheduler_names.is_empty());
+        let only = |result| ScaleUpReport { result, ..ScaleUpReport::default() };
+        step.report.scale_up = if sorted.to_help.is_empty() {
+            only(ScaleUpResult::NotNeeded)
+        } else if max_nodes > 0 && self.registry.ready_count() >= max_nodes {
+            let text =
+                format!("MaxNodesTotalReached: Max total nodes in cluster reached: {max_nodes}");
+            step.report.events.push(Reason { subject: Subject::Cluster, text });
+            only(ScaleUpResult::LimitedByMaxNodesTotal)
+        } else if let Some(settles_at) = settles_at {
+            step.scale_down_disabled = true;
+            step.pods_change_at =
+                Some(step.pods_change_at.map_or(settles_at, |at| at.min(settles_at)));
+            only(ScaleUpResult::InCooldown)
+        } else {
+            let inputs = self.scale_up_inputs(step);
+            orchestrator::scale_up(step.fork, &inputs, &sorted.to_help)
+        };
+        let increases = step.report.scale_up.increases.clone();
+        step.increase(&increases);
+        step.report.note_pods(sorted);
+    }
+
+    fn scale_up_inputs(&self, step: &Step<'_, '_>) -> ScaleUpInputs<'_> {
+        ScaleUpInputs {
+            settings: &self.settings,
+            registry: &self.registry,
+            templates: &self.templates,
+            targets: step.targets.clone(),
+            registered_count: self.registry.nodes().len(),
+            node_count: self.registry.ready_count() + step.upcoming.len(),
+            draw: draw(self.seed, self.loop_number),
+            now: step.now,
+        }
+    }
+
+    fn plan_scale_down(&mut self, step: &mut Step<'_, '_>) {
+        let started = before_start(step.now);
+        let enlarges = !step.report.scale_up.increases.is_empty();
+        let last_scale_up =
+            if enlarges { step.now } else { *self.last_scale_up.get_or_insert(started) };
+        let mut by_group: Vec<SimTime> = (0..step.fork.group_count())
+            .map(|index| self.last_scale_up_of.get(index).copied().flatten().unwrap_or(started))
+            .collect();
+        for one in &step.report.scale_up.increases {
+            by_group[one.group.index()] = step.now;
+        }
+        let upcoming: Vec<NodeId> = step.upcoming.iter().map(|one| one.node).collect();
+        let context = LoopContext {
+            settings: &self.settings,
+            nodes: &step.nodes,
+            upcoming: &upcoming,
+            classes: self.registry.classes(),
+            targets: &step.targets,
+            fork_is_bare: step.fork_is_bare,
+            last_scale_up,
+            last_scale_up_of: &by_group,
+            scale_down_disabled: step.scale_down_disabled,
+            loop_number: self.loop_number,
+            seed: self.seed,
+        };
+        let outcome = self.scale_down.plan_and_start(step.fork, &context, step.now);
+        step.actions.extend(outcome.actions);
+        step.report.scale_down = outcome.result;
+        step.report.started = outcome.started;
+        step.scale_down_reasons = outcome.reasons;
+        step.scale_down_idle_until =
+            if self.settings.scale_down_enabled { outcome.idle_until } else { Some(SimTime::MAX) };
+    }
+
+    /// Until when loops would decide nothing, as long as the cluster stays as it is.
+    fn idle_until(&self, step: &Step<'_, '_>) -> Option<SimTime> {
+        if !step.actions.is_empty() || self.registry.changed() || step.scale_down_disabled {
+            return None;
+        }
+        let registry = self.registry.next_change(step.fork, &self.settings, step.now);
+        let until = registry
+            .min(step.scale_down_idle_until?)
+            .min(step.pods_change_at.unwrap_or(SimTime::MAX));
+        (until > step.now).then_some(until)
+    }
+}
+
+impl NodeAutoscaler for ClusterAutoscaler {
+    fn name(&self) -> &str {
+        "cluster-autoscaler"
+    }
+
+    fn decide(&mut self, cluster: &mut Fork<'_>, now: SimTime) -> Decision {
+        self.loop_number += 1;
+        let targets = cluster.groups().map(|(_, group)| group.target_size).collect();
+        let mut step = Step {
+            fork: cluster,
+            now,
+            actions: Vec::new(),
+            report: LoopReport::new(now),
+            targets,
+            upcoming: Vec::new(),
+            nodes: Vec::new(),
+            pods_change_at: None,
+            scale_down_disabled: false,
+            fork_is_bare: true,
+            scale_down_idle_until: None,
+            scale_down_reasons: Vec::new(),
+        };
+        self.run(&mut step);
+        let idle_until = self.idle_until(&step);
+        let mut reasons = self.told.news(step.fork, &step.report);
+        reasons.append(&mut step.scale_down_reasons);
+        self.last_loop_at = Some(now);
+        self.last_loop = Some(step.report);
+        Decision { actions: step.actions, reasons, idle_until }
+    }
+
+    fn resume(&mut self, cluster: &Cluster, now: SimTime) -> Vec<Action> {
+        self.scale_down.resume(cluster, now)
+    }
+
+    fn next_resume(&self) -> Option<SimTime> {
+        self.scale_down.next_resume()
+    }
+
+    fn observe(&mut self, action: &Action, outcome: &Outcome, cluster: &Cluster, now: SimTime) {
+        let done = *outcome == Outcome::Done;
+        match action {
+            Action::IncreaseSize { group, delta } if done => {
+                self.registry.register_scale_up(cluster, &self.settings, *group, *delta, now);
+                self.last_scale_up = Some(now);
+                self.last_scale_up_of.resize(cluster.group_count(), None);
+                self.last_scale_up_of[group.index()] = Some(now);
+            }
+            Action::IncreaseSize { group, .. } => self.registry.register_failure(*group, now),
+            Action::DeleteInstances { group, .. } => self.registry.invalidate_instances(*group),
+            _ => self.scale_down.observe(action, outcome, cluster, now),
+        }
+    }
+}
+
+/// The reason of the event that tells of an unhealthy cluster.
+const UNHEALTHY: &str = "ClusterUnhealthy";
+
+fn is_unhealthy(reason: &Reason) -> bool {
+    reason.text.starts_with(UNHEALTHY)
+}
+
+/// The first loop frees nodes that an earlier process was about to delete.
+fn clean_up_taints(step: &mut Step<'_, '_>, settings: &Settings) {
+    let drops_soft = settings.max_bulk_soft_taint_count == 0;
+    let passes = |key: &str| key == TO_BE_DELETED || (drops_soft && key == DELETION_CANDIDATE);
+    let nodes: Vec<NodeId> =
+        step.fork.nodes().filter(|(_, node)| node.group.is_some()).map(|(id, _)| id).collect();
+    for node in nodes {
+        let before = step.fork.node_taints(node);
+        if !before.iter().any(|taint| passes(&taint.key)) {
+            continue;
+        }
+        let was_going = before.iter().any(|taint| taint.key == TO_BE_DELETED);
+        let taints: Vec<_> = before.iter().filter(|one| !passes(&one.key)).cloned().collect();
+        let uncordons = was_going && settings.cordon_node_before_terminating;
+        let unschedulable = step.fork.node(node).unschedulable && !uncordons;
+        step.fork.set_taints(node, &taints);
+        step.fork.set_unschedulable(node, unschedulable);
+        step.actions.push(Action::SetTaints { node, taints, unschedulable });
+    }
+}
+
+impl Step<'_, '_> {
+    fn increase(&mut self, increases: &[Increase]) {
+        for one in increases {
+            self.targets[one.group.index()] = one.to;
+            let delta = one.to - one.from;
+            self.actions.push(Action::IncreaseSize { group: one.group, delta });
+        }
+    }
+
+    /// Lowers a target. The clouds that matter refuse to go below the machines that exist, so only
+    /// what they would take is counted on.
+    fn decrease_target(&mut self, group: GroupId, by: u32) {
+        let target = &mut self.targets[group.index()];
+        let machines = self.fork.group(group).instances.len();
+        let lowered = target.saturating_sub(by);
+        if usize::try_from(lowered).is_ok_and(|lowered| lowered >= machines) {
+            *target = lowered;
+        }
+        self.actions.push(Action::DecreaseTarget { group, by });
+        self.report.target_decreases.push((group, by));
+    }
+
+    fn delete_instances(&mut self, group: GroupId, ids: Vec<Arc<str>>, reason: &'static str) {
+        let count = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+        let target = &mut self.targets[group.index()];
+        *target = target.saturating_sub(count);
+        self.report.removed_instances.push((group, ids.clone()));
+        self.actions.push(Action::DeleteInstances { group, ids, reason });
+    }
+}

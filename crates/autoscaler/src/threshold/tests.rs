@@ -1,0 +1,82 @@
+//! Claims about the simple rule.
+
+use expect_test::expect;
+
+use super::*;
+use crate::fixture::{Fixture, pod_spec};
+
+fn settings() -> ThresholdSettings {
+    ThresholdSettings::default()
+}
+
+#[test]
+fn one_node_is_added_for_many_pods_then_nothing_for_the_cooldown() {
+    let mut fixture = Fixture::default();
+    fixture.group("b", 0, 5, "4", "16Gi");
+    fixture.group("a", 0, 5, "1", "2Gi");
+    fixture.pending("web", 9, &pod_spec("2", "4Gi"));
+    let mut threshold = Threshold::new(settings());
+    let first = fixture.after(0, &mut threshold);
+    let second = fixture.after(50, &mut threshold);
+    let third = fixture.after(10, &mut threshold);
+    expect![[r#"
+        b +1
+          b: 9 pods wait: one more node, 0->1
+        --
+        --
+        b +1
+          b: 9 pods wait: one more node, 1->2"#]]
+    .assert_eq(&[first, second, third].join("\n--\n").replace("--\n\n--", "--\n--"));
+}
+
+#[test]
+fn a_pod_that_no_group_holds_adds_nothing() {
+    let mut fixture = Fixture::default();
+    fixture.group("a", 0, 5, "4", "16Gi");
+    fixture.pending("huge", 1, &pod_spec("64", "1Gi"));
+    let mut threshold = Threshold::new(settings());
+    expect!["  cluster: 1 pods wait, and no group with room would hold any"]
+        .assert_eq(&fixture.after(0, &mut threshold));
+    assert_eq!(fixture.after(10, &mut threshold), "");
+}
+
+#[test]
+fn an_idle_cluster_loses_its_emptiest_node_but_never_its_minimum() {
+    let mut fixture = Fixture::default();
+    fixture.group("a", 1, 5, "4", "16Gi");
+    let (busy, idle) = (fixture.node("busy", "a"), fixture.node("idle", "a"));
+    fixture.running("web", 1, &pod_spec("1", "1Gi"), busy);
+    let mut threshold = Threshold::new(settings());
+    expect![[r#"
+        idle taints [ToBeDeletedByClusterAutoscaler]
+          idle: the cluster is mostly idle: removing it, 0 pods move"#]]
+    .assert_eq(&fixture.after(0, &mut threshold));
+    let actions = threshold.resume(&fixture.cluster, fixture.now);
+    assert!(matches!(actions[..], [Action::DeleteNode { node, .. }] if node == idle));
+    threshold.observe(&actions[0], &Outcome::Done, &fixture.cluster, fixture.now);
+    fixture.cluster.remove_node(idle);
+    let group = fixture.cluster.find_group("a").expect("it is there");
+    fixture.cluster.set_target_size(group, 1);
+    assert_eq!(fixture.after(60, &mut threshold), "", "the minimum holds");
+}
+
+#[test]
+fn a_drain_that_budgets_hold_up_is_given_up() {
+    let mut fixture = Fixture::default();
+    fixture.group("a", 0, 5, "4", "16Gi");
+    let node = fixture.node("n1", "a");
+    fixture.running("web", 1, &pod_spec("500m", "1Gi"), node);
+    let mut threshold = Threshold::new(settings());
+    let begin = fixture.after(0, &mut threshold);
+    assert!(threshold.resume(&fixture.cluster, fixture.now).is_empty(), "a pod is left");
+    let again = fixture.after(10, &mut threshold);
+    let end = fixture.after(110, &mut threshold);
+    expect![[r#"
+        n1 taints [ToBeDeletedByClusterAutoscaler]
+        evict shop/web-1
+          n1: the cluster is mostly idle: removing it, 1 pods move
+        evict shop/web-1
+        n1 taints []
+        n1 stays: 1 pods could not be evicted"#]]
+    .assert_eq(&[begin, again, end].join("\n"));
+}
