@@ -106,8 +106,10 @@ impl Cluster {
                 DisruptionRule::MaxUnavailable(most) => (expected - most.of(expected)).max(0),
             };
             let allowed = (healthy - desired).max(0);
-            if allowed != budget.disruptions_allowed {
+            let before = budget.disruptions_allowed;
+            if allowed != before {
                 self.write_disruptions(BudgetId::at(index), allowed);
+                self.undo.push(Undo::BudgetUsed(BudgetId::at(index), before));
                 self.changed();
             }
         }

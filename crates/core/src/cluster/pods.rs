@@ -36,7 +36,7 @@ pub struct Pod {
     /// Counts pods ever made: the order of creation, and what tells a pod from an earlier one with
     /// the same id.
     pub serial: u64,
-    /// Where it stands in its node's list.
+    /// Where it stands in its node's list; 0 without a node.
     slot: u32,
 }
 
@@ -242,7 +242,8 @@ impl Cluster {
     fn detach(&mut self, id: PodId) -> (NodeId, u32) {
         let pod = self.pods.get_mut(id);
         let node = pod.node.take().expect("the pod is bound");
-        let (shape, slot) = (pod.shape, pod.slot);
+        // A pod without a node stands nowhere; a trace of where it stood would tell clusters apart.
+        let (shape, slot) = (pod.shape, std::mem::take(&mut pod.slot));
         self.account(shape, node, -1);
         let list = &mut self.nodes.get_mut(node).pods;
         list.swap_remove(slot as usize);
