@@ -1,1 +1,22 @@
-fn main() {}
+//! The program `plimsoll`: it reads its arguments, calls the libraries and prints what they answer.
+
+mod arguments;
+mod compare;
+mod exit;
+mod history;
+mod import;
+mod output;
+mod progress;
+mod replay;
+mod tables;
+mod time_argument;
+mod whole_file;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match arguments::parse() {
+        Ok(command) => exit::conclude(command.run()),
+        Err(refusal) => output::show_refusal(&refusal),
+    }
+}
