@@ -1,8 +1,14 @@
 //! Disruption budgets: how many pods may go at the moment.
 
-use super::{Cluster, fork::Undo};
-use crate::ids::{BudgetId, PodId, ShapeId};
+use std::collections::BTreeSet;
+
+use super::{Cluster, Workload, fork::Undo};
+use crate::ids::{BudgetId, PodId, ShapeId, WorkloadId};
 use crate::workload::{DisruptionBudgetObject, DisruptionRule};
+
+/// Controllers whose `replicas` is no number of pods of their own: a Deployment's pods are its
+/// ReplicaSets', and a DaemonSet has as many as there are nodes.
+const UNSIZED_KINDS: [&str; 2] = ["Deployment", "DaemonSet"];
 
 /// A disruption budget and how much of it is left.
 #[derive(Clone, Debug)]
@@ -75,10 +81,12 @@ impl Cluster {
         }
     }
 
-    /// Works out what each budget allows now: healthy pods (bound ones) less those that must stay.
+    /// Works out what each budget allows now: healthy pods (bound ones that were not asked to go)
+    /// less those that must stay.
     ///
     /// Source: the disruption controller. Expected pods are the replicas of the controllers whose
-    /// pods match; `maxUnavailable` and percentages refer to them.
+    /// pods match; `maxUnavailable` and percentages refer to them. Where nobody knows how many a
+    /// controller wants, it is taken to want those that it has.
     pub fn refresh_budgets(&mut self) {
         if self.budgets.is_empty() {
             return;
@@ -89,18 +97,8 @@ impl Cluster {
             if budget.deleted {
                 continue;
             }
-            let healthy: i64 = (0..budget.protects.len())
-                .map(ShapeId::at)
-                .filter(|shape| budget.protects(*shape))
-                .map(|shape| i64::from(self.bound_of_shape(shape)))
-                .sum();
-            let expected: i64 = self
-                .workloads
-                .iter()
-                .filter(|one| one.exists && one.shape.is_some_and(|shape| budget.protects(shape)))
-                .filter(|one| one.key.kind != "Deployment")
-                .map(|one| i64::from(one.replicas))
-                .sum();
+            let healthy = self.healthy_pods(budget);
+            let expected = self.expected_pods(budget);
             let desired = match budget.object.rule {
                 DisruptionRule::MinAvailable(least) => least.of(expected),
                 DisruptionRule::MaxUnavailable(most) => (expected - most.of(expected)).max(0),
@@ -113,6 +111,36 @@ impl Cluster {
                 self.changed();
             }
         }
+    }
+
+    fn healthy_pods(&self, budget: &Budget) -> i64 {
+        let shapes = (0..budget.protects.len()).map(ShapeId::at);
+        let bound = shapes.filter(|shape| budget.protects(*shape));
+        let bound: i64 = bound.map(|shape| i64::from(self.bound_of_shape(shape))).sum();
+        let going = self.pods.going.iter().map(|pod| self.pods.get(*pod));
+        let going = going.filter(|pod| pod.node.is_some() && budget.protects(pod.shape)).count();
+        bound - i64::try_from(going).expect("pods are few")
+    }
+
+    fn expected_pods(&self, budget: &Budget) -> i64 {
+        let wants = |one: &Workload| one.exists && !UNSIZED_KINDS.contains(&one.key.kind.as_str());
+        let templates = |one: &Workload| one.shape.is_some_and(|shape| budget.protects(shape));
+        let mut controllers: BTreeSet<WorkloadId> = self
+            .workloads()
+            .filter(|(_, one)| wants(one) && templates(one))
+            .map(|(id, _)| id)
+            .collect();
+        let mut others = 0;
+        for (shape, owners) in &self.pods.owners_by_shape {
+            for (owner, count) in owners.iter().filter(|_| budget.protects(*shape)) {
+                match owner.filter(|owner| wants(self.workload(*owner))) {
+                    Some(owner) => drop(controllers.insert(owner)),
+                    None => others += i64::from(*count),
+                }
+            }
+        }
+        let replicas = controllers.iter().map(|one| i64::from(self.workload(*one).replicas));
+        replicas.sum::<i64>() + others
     }
 
     /// Takes `count` disruptions from a budget.

@@ -60,6 +60,10 @@ pub(crate) struct Pods {
     free: BTreeSet<PodId>,
     pub(super) unbound: BTreeMap<u64, PodId>,
     pub(super) bound_by_shape: Vec<u32>,
+    /// Pods that were asked to go.
+    pub(super) going: BTreeSet<PodId>,
+    /// How many pods each controller has, by shape; `None` counts those without one.
+    pub(super) owners_by_shape: BTreeMap<ShapeId, BTreeMap<Option<WorkloadId>, u32>>,
     born: u64,
     alive: usize,
 }
@@ -71,6 +75,19 @@ impl Pods {
 
     fn get_mut(&mut self, pod: PodId) -> &mut Pod {
         self.slots[pod.index()].as_mut().expect("the pod is alive")
+    }
+
+    fn count_owner(&mut self, shape: ShapeId, owner: Option<WorkloadId>) {
+        *self.owners_by_shape.entry(shape).or_default().entry(owner).or_default() += 1;
+    }
+
+    fn discount_owner(&mut self, shape: ShapeId, owner: Option<WorkloadId>) {
+        let owners = self.owners_by_shape.get_mut(&shape).expect("the pod was counted");
+        let count = owners.get_mut(&owner).expect("the pod was counted");
+        *count -= 1;
+        if *count == 0 {
+            owners.remove(&owner);
+        }
     }
 
     pub(super) fn hash_into(&self, hasher: &mut impl Hasher) {
@@ -121,6 +138,7 @@ impl Cluster {
             PodId::at(self.pods.slots.len() - 1)
         });
         let serial = self.pods.born;
+        self.pods.count_owner(birth.shape, birth.controller);
         self.pods.slots[id.index()] = Some(Pod {
             name: birth.name,
             shape: birth.shape,
@@ -156,6 +174,8 @@ impl Cluster {
         }
         let pod = self.pods.slots[id.index()].take().expect("the pod is alive");
         self.pods.unbound.remove(&pod.serial);
+        self.pods.going.remove(&id);
+        self.pods.discount_owner(pod.shape, pod.controller);
         self.pods.free.insert(id);
         self.pods.alive -= 1;
         self.changed();
@@ -163,7 +183,8 @@ impl Cluster {
     }
 
     pub(super) fn undo_pod_added(&mut self, id: PodId, new_slot: bool) {
-        self.pods.slots[id.index()] = None;
+        let pod = self.pods.slots[id.index()].take().expect("the pod is alive");
+        self.pods.discount_owner(pod.shape, pod.controller);
         self.pods.born -= 1;
         self.pods.alive -= 1;
         if new_slot {
@@ -284,9 +305,14 @@ impl Cluster {
         self.pods.get_mut(id).bound_at = at;
     }
 
-    /// Notes that deletion of a pod was asked for.
+    /// Notes that deletion of a pod was asked for. Not undone by forks.
     pub fn set_deletion(&mut self, id: PodId, at: Option<SimTime>) {
         self.pods.get_mut(id).deletion_at = at;
+        if at.is_some() {
+            self.pods.going.insert(id);
+        } else {
+            self.pods.going.remove(&id);
+        }
         self.changed();
     }
 
