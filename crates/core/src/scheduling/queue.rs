@@ -21,7 +21,9 @@ pub struct PodQueue {
 }
 
 /// How long a pod that was tried in vain is left alone: `initial`, doubled with each attempt, up
-/// to `max`. Zero (the default) means that it is tried whenever it could help.
+/// to `max`. Zero (the default) means that it is tried whenever it could help. An attempt is made
+/// when the pod is new or when there was room that its like took first; a pod whose back-off is
+/// over waits for room like any other, and time that passes is no attempt.
 ///
 /// Source: kube-scheduler's podInitialBackoffSeconds (1) and podMaxBackoffSeconds (10).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +52,8 @@ struct Class {
     waiting: BTreeMap<u64, Waiting>,
     /// Serials of pods that no pass has judged yet.
     unjudged: BTreeSet<u64>,
+    /// A pod in back-off would fit somewhere now.
+    wakes: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -111,14 +115,14 @@ impl PodQueue {
         tie_seed: u64,
     ) -> Vec<(PodId, NodeId)> {
         let mut bound = Vec::new();
-        let mut heads: BinaryHeap<(i32, Reverse<u64>, ClassKey)> = BinaryHeap::new();
+        let mut heads: BinaryHeap<(i32, Reverse<u64>, ClassKey, bool)> = BinaryHeap::new();
         heads.extend(self.classes.iter().filter_map(|(key, class)| {
-            Some((class.priority, Reverse(class.first_ready(now)?), *key))
+            Some((class.priority, Reverse(class.first_ready(now)?), *key, false))
         }));
-        while let Some((priority, Reverse(serial), key)) = heads.pop() {
+        while let Some((priority, Reverse(serial), key, found_room)) = heads.pop() {
             let class = self.classes.get_mut(&key).expect("heads are of classes that wait");
             let Some(node) = cluster.best_node(key.0, key.1, tie_seed) else {
-                class.judged_hopeless(cluster, now, self.backoff);
+                class.judged_hopeless(cluster, now, self.backoff, found_room);
                 continue;
             };
             let waiting = class.waiting.remove(&serial).expect("the head waits");
@@ -126,22 +130,30 @@ impl PodQueue {
             cluster.bind(waiting.pod, node, now);
             bound.push((waiting.pod, node));
             match class.first_ready(now) {
-                Some(next) => heads.push((priority, Reverse(next), key)),
+                Some(next) => heads.push((priority, Reverse(next), key, true)),
                 None if class.waiting.is_empty() => drop(self.classes.remove(&key)),
                 None => {}
             }
         }
         self.len -= bound.len();
+        if self.backoff.initial > SimDuration::ZERO {
+            for ((shape, _), class) in &mut self.classes {
+                let waits = class.waiting.values().any(|one| one.ready_at > now);
+                class.wakes = waits && cluster.count_fits(*shape) > 0;
+            }
+        }
         bound
     }
 
-    /// When the next back-off ends after `now`, if any pod is in one.
+    /// When, after `now`, the next back-off of a pod ends that would have fitted somewhere at the
+    /// last pass. For other pods nothing is gained by another pass at that time.
     #[must_use]
     pub fn next_ready(&self, now: SimTime) -> Option<SimTime> {
         if self.backoff.initial == SimDuration::ZERO {
             return None;
         }
-        let times = self.classes.values().flat_map(|class| class.waiting.values());
+        let waking = self.classes.values().filter(|class| class.wakes);
+        let times = waking.flat_map(|class| class.waiting.values());
         times.map(|waiting| waiting.ready_at).filter(|at| *at > now).min()
     }
 }
@@ -151,14 +163,24 @@ impl Class {
         self.waiting.iter().find(|(_, one)| one.ready_at <= now).map(|(serial, _)| *serial)
     }
 
-    fn judged_hopeless(&mut self, cluster: &mut Cluster, now: SimTime, backoff: Backoff) {
-        for serial in std::mem::take(&mut self.unjudged) {
-            if let Some(waiting) = self.waiting.get(&serial) {
-                cluster.mark_unschedulable(waiting.pod, true);
-            }
+    /// None of the pods fits anywhere. `found_room`: one of them did in the same pass, so that the
+    /// others were tried too.
+    fn judged_hopeless(
+        &mut self,
+        cluster: &mut Cluster,
+        now: SimTime,
+        backoff: Backoff,
+        found_room: bool,
+    ) {
+        let new = std::mem::take(&mut self.unjudged);
+        for waiting in new.iter().filter_map(|serial| self.waiting.get(serial)) {
+            cluster.mark_unschedulable(waiting.pod, true);
         }
-        if backoff.initial > SimDuration::ZERO {
-            for waiting in self.waiting.values_mut().filter(|one| one.ready_at <= now) {
+        if backoff.initial == SimDuration::ZERO {
+            return;
+        }
+        for (serial, waiting) in &mut self.waiting {
+            if waiting.ready_at <= now && (found_room || new.contains(serial)) {
                 waiting.attempts += 1;
                 waiting.ready_at = now + backoff.after(waiting.attempts);
             }
