@@ -86,19 +86,24 @@ impl Candidates {
             with.utilization.looks_at_terminating = any_terminating(cluster, with.context.nodes);
         }
         for node in with.context.nodes.iter().copied() {
-            let Some(group) = cluster.node(node).group else { continue };
+            let state = cluster.node(node);
+            with.taints.look(cluster, node, state.taints);
+            let Some(group) = state.group else { continue };
             if !self.open_groups[group.index()] {
                 continue;
             }
             self.any = true;
-            if is_going(node) {
+            // Most nodes of a large cluster end here; only findings would tell more of them.
+            let is_above = !with.findings.are_kept
+                && with.utilization.is_surely_above(cluster, node, state.template);
+            if is_above || is_going(node) {
                 continue;
             }
             if let Some(reason) = self.reason_against(cluster, node, &mut with) {
                 with.findings.unremovable(node, reason);
                 continue;
             }
-            let place = with.unneeded.place(node, cluster.node(node).serial);
+            let place = with.unneeded.place(node, state.serial);
             let rank = Rank {
                 kind: kind_of(cluster, node, rules, with.now),
                 place_last_time: place.unwrap_or(usize::MAX),

@@ -36,6 +36,8 @@ pub(super) struct Planner {
     /// The shortest time between two loops so far; the unneeded time before there were two.
     update_interval_min: SimDuration,
     last: Option<LastLoop>,
+    /// Loops since the last one that ended before scale-down.
+    passes: i64,
 }
 
 /// What the next loop must know of this one.
@@ -76,6 +78,7 @@ impl Planner {
             scan_interval: settings.scan_interval,
             update_interval_min: settings.scale_down_unneeded_time,
             last: None,
+            passes: 0,
         }
     }
 
@@ -106,7 +109,9 @@ impl Planner {
             now,
         };
         self.candidates.choose(fork, &self.rules, with, is_going);
-        self.simulation.begin(fork, context.nodes, is_going);
+        // Nothing is moved in a loop without candidates.
+        let destinations = if self.candidates.eligible.is_empty() { &[] } else { context.nodes };
+        self.simulation.begin(fork, destinations, is_going);
         let unremovable = self.simulate(fork, now);
         let limit_was_hit = self.found.len() >= self.limit(self.found.len())
             || self.found.len() >= self.limit(self.unneeded.list().len());
@@ -216,16 +221,16 @@ impl Planner {
         }
     }
 
-    /// The next loop does not come after this one's plan: this loop planned nothing.
+    /// A loop ended before scale-down. Such loops promise nothing, so that none of them is left out.
     pub(super) fn pass(&mut self) {
-        if let Some(last) = &mut self.last {
-            last.promised_idleness = false;
-        }
+        self.passes += 1;
     }
 
     /// Does what the loops did that were left out since the last one: they found the same, gave the
     /// same hints, and looked again at remembered nodes whose time had come.
     fn catch_up(&mut self, cluster: &Cluster, now: SimTime) {
+        // What was left out came before the loops that only passed.
+        let now = now - SimDuration(std::mem::take(&mut self.passes) * self.scan_interval.0);
         let Some(last) = self.last.filter(|last| last.promised_idleness) else { return };
         let skipped = ((now - last.at).0 - 1).div_euclid(self.scan_interval.0);
         let Some(count) = u64::try_from(skipped).ok().filter(|count| *count > 0) else { return };

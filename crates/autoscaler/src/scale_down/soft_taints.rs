@@ -23,20 +23,15 @@ pub(super) fn update(
     actions: &mut Vec<Action>,
     now: SimTime,
 ) {
-    let mut removals = Vec::new();
-    let mut additions = Vec::new();
-    for node in nodes.iter().copied() {
-        let known = facts.of(cluster, node);
-        let state = cluster.node(node);
-        if state.group.is_none() || known.to_be_deleted {
-            continue;
-        }
-        match (known.is_candidate, unneeded.place(node, state.serial).is_some()) {
-            (true, false) => removals.push(node),
-            (false, true) => additions.push(node),
-            _ => {}
-        }
-    }
+    let is_there = |node: &NodeId| nodes.binary_search(node).is_ok();
+    let is_managed = |node: &NodeId| cluster.node(*node).group.is_some();
+    let is_unneeded = |node: &NodeId| unneeded.place(*node, cluster.node(*node).serial).is_some();
+    let mut removals = facts.candidates();
+    removals.retain(|node| is_there(node) && is_managed(node) && !is_unneeded(node));
+    removals.retain(|node| facts.is_soft_taint_changed(cluster, *node, true));
+    let mut additions: Vec<NodeId> = unneeded.list().iter().map(|one| one.node).collect();
+    additions.retain(|node| facts.is_soft_taint_changed(cluster, *node, false));
+    additions.sort_unstable();
     removals.truncate(count_max);
     additions.truncate(count_max - removals.len());
     for node in removals {

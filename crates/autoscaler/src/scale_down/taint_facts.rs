@@ -1,6 +1,8 @@
 //! What a node's taints say about its deletion, read once for each distinct list of taints.
 
-use plimsoll_core::ids::NodeId;
+use std::collections::BTreeSet;
+
+use plimsoll_core::ids::{NodeId, TaintsId};
 use plimsoll_core::taints::Taint;
 use plimsoll_core::{Cluster, SimDuration, SimTime};
 
@@ -47,9 +49,50 @@ impl TaintFacts {
 #[derive(Debug, Default)]
 pub(super) struct TaintFactsCache {
     by_list: Vec<Option<TaintFacts>>,
+    /// The taints each node had when it was last looked at.
+    seen: Vec<Option<TaintsId>>,
+    /// The nodes that had the soft taint then.
+    candidates: BTreeSet<NodeId>,
 }
 
 impl TaintFactsCache {
+    /// Looks at a node whose taints are these; it costs something only when they have changed.
+    #[inline]
+    pub(super) fn look(&mut self, cluster: &Cluster, node: NodeId, taints: TaintsId) {
+        if self.seen.get(node.index()).copied().flatten() != Some(taints) {
+            self.look_closely(cluster, node, taints);
+        }
+    }
+
+    fn look_closely(&mut self, cluster: &Cluster, node: NodeId, taints: TaintsId) {
+        if self.seen.len() <= node.index() {
+            self.seen.resize(node.index() + 1, None);
+        }
+        self.seen[node.index()] = Some(taints);
+        if self.of(cluster, node).is_candidate {
+            self.candidates.insert(node);
+        } else {
+            self.candidates.remove(&node);
+        }
+    }
+
+    /// Whether the soft taint of a node may be changed: it has one if `from` says so, and the node is
+    /// not marked for deletion.
+    pub(super) fn is_soft_taint_changed(
+        &mut self,
+        cluster: &Cluster,
+        node: NodeId,
+        from: bool,
+    ) -> bool {
+        let known = self.of(cluster, node);
+        known.is_candidate == from && !known.to_be_deleted
+    }
+
+    /// The nodes with the soft taint, as of the last look at each, in the order of their ids.
+    pub(super) fn candidates(&self) -> Vec<NodeId> {
+        self.candidates.iter().copied().collect()
+    }
+
     pub(super) fn of(&mut self, cluster: &Cluster, node: NodeId) -> TaintFacts {
         let list = cluster.node(node).taints;
         if self.by_list.len() <= list.index() {

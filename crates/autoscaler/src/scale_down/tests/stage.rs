@@ -69,7 +69,6 @@ impl Stage {
             remade: 0,
             settings,
         };
-        stage.scale_down.keep_findings();
         for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
             stage.add(line);
         }
@@ -443,6 +442,7 @@ fn own((name, amount): (&str, i64)) -> (String, i64) {
 /// The findings of one loop at second 0.
 pub(crate) fn one_loop(settings: Settings, lines: &str) -> String {
     let mut stage = Stage::new(settings, lines);
+    stage.scale_down.keep_findings();
     stage.run_loop();
     stage.findings()
 }
