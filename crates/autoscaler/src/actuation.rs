@@ -1,6 +1,6 @@
 //! Carrying deletions out: taint, wait, look again, drain, delete, each node by itself.
 //!
-//! A deletion is a small state machine ([`deletion`]). [`Deletions::resume`] moves every one of them
+//! A deletion is a small state machine (`deletion`). [`Deletions::resume`] moves every one of them
 //! as far as it gets and gives what to do; [`Deletions::observe`] takes in what became of that.
 //!
 //! Source: `core/scaledown/actuation` of release 1.36.

@@ -1,6 +1,6 @@
 //! Scale-down: which nodes are not needed, and how they go.
 //!
-//! Each loop simulates what would happen without each node that little is asked of ([`planner`]); a
+//! Each loop simulates what would happen without each node that little is asked of (`planner`); a
 //! node that stays unneeded long enough is deleted ([`crate::actuation`]), as far as cooldowns,
 //! minimum sizes and limits on parallel deletions allow.
 //!
