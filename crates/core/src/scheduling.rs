@@ -18,7 +18,7 @@ mod scores;
 mod spread;
 
 pub use filters::{Refusal, describe_refusals};
-pub(crate) use fit_index::FitIndexes;
+pub(crate) use fit_index::{FitIndexes, ForkMark};
 pub use queue::{Backoff, PodQueue};
 pub(crate) use spread::Spread;
 

@@ -4,6 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use super::{Cluster, nodes::Node};
 use crate::ids::{BudgetId, NodeId, PodId, TaintsId};
+use crate::scheduling::{FitIndexes, ForkMark};
 
 /// A cluster on which things may be tried. Dropping it takes everything back, so that the parent
 /// never sees any of it; [`Fork::commit`] keeps it. Forks nest.
@@ -14,6 +15,8 @@ use crate::ids::{BudgetId, NodeId, PodId, TaintsId};
 pub struct Fork<'a> {
     cluster: &'a mut Cluster,
     mark: usize,
+    index_mark: ForkMark,
+    kept: bool,
 }
 
 /// What it takes to undo one change.
@@ -53,8 +56,13 @@ impl Cluster {
     /// Begins a transaction.
     pub fn fork(&mut self) -> Fork<'_> {
         self.undo.open_forks += 1;
-        let mark = self.undo.steps.len();
-        Fork { cluster: self, mark }
+        let (mark, index_mark) = (self.undo.steps.len(), self.fits.mark());
+        Fork { cluster: self, mark, index_mark, kept: false }
+    }
+
+    /// Whether a fork is open.
+    pub(crate) fn is_fork(&self) -> bool {
+        self.undo.is_open()
     }
 
     fn roll_back(&mut self, mark: usize) {
@@ -82,18 +90,21 @@ impl Fork<'_> {
     /// On an outermost fork: what decisions try must never become the state of a real cluster.
     pub fn commit(mut self) {
         assert!(self.cluster.undo.open_forks > 1, "only a fork of a fork can be kept");
-        self.mark = self.cluster.undo.steps.len();
+        self.kept = true;
     }
 
     /// Takes back everything since the fork began, and goes on with it.
     pub fn revert(&mut self) {
         self.cluster.roll_back(self.mark);
+        FitIndexes::forget_fork(self.cluster, &self.index_mark);
     }
 }
 
 impl Drop for Fork<'_> {
     fn drop(&mut self) {
-        self.cluster.roll_back(self.mark);
+        if !self.kept {
+            self.revert();
+        }
         self.cluster.undo.open_forks -= 1;
     }
 }

@@ -19,12 +19,24 @@ const LOG_LENGTH_MIN: usize = 8192;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FitIndexes {
     by_fit: FxHashMap<FitId, FitIndex>,
-    log: Vec<NodeId>,
+    /// Each entry is a changed node and the position of its change before that.
+    log: Vec<(NodeId, u64)>,
     /// The position of `log[0]` in the log since the beginning of time.
     log_start: u64,
+    /// The position of the latest change of each node slot: earlier ones need no look.
+    latest: Vec<u64>,
+    /// The fits asked since the outermost fork began, oldest first.
+    asked_on_forks: Vec<FitId>,
     asked: u64,
     static_answers: FxHashMap<(RulesId, SurfaceId), bool>,
     static_preferences: FxHashMap<(RulesId, SurfaceId), (i32, i32)>,
+}
+
+/// Where in the log a fork began, and how many fits had been asked on forks by then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ForkMark {
+    log_end: u64,
+    asked: usize,
 }
 
 /// Which nodes one fit fits on.
@@ -45,22 +57,36 @@ pub(super) struct FitIndex {
 impl FitIndexes {
     /// Notes that a node changed, came or went.
     pub(crate) fn node_changed(&mut self, node: NodeId) {
-        if self.by_fit.is_empty() && self.log.is_empty() {
-            // Nobody to tell; a position that no index has seen forces a rebuild all the same.
-            self.log_start += 1;
-            return;
+        if self.latest.len() <= node.index() {
+            self.latest.resize(node.index() + 1, 0);
         }
-        self.log.push(node);
+        let position = self.log_end();
+        let before = std::mem::replace(&mut self.latest[node.index()], position);
+        self.log.push((node, before));
+    }
+
+    fn log_end(&self) -> u64 {
+        self.log_start + self.log.len() as u64
+    }
+
+    /// Where a fork begins.
+    pub(crate) fn mark(&self) -> ForkMark {
+        ForkMark { log_end: self.log_end(), asked: self.asked_on_forks.len() }
     }
 
     /// Takes the index of `fit` out, brought up to date. It must be given back.
     pub(super) fn take(cluster: &mut Cluster, fit: FitId, with_scores: bool) -> FitIndex {
-        cluster.fits.trim_log(cluster.nodes.slot_count());
+        if cluster.is_fork() {
+            cluster.fits.asked_on_forks.push(fit);
+        } else {
+            cluster.fits.asked_on_forks.clear();
+            cluster.fits.trim_log(cluster.nodes.slot_count());
+        }
         let fits = &mut cluster.fits;
         fits.asked += 1;
         let mut index = fits.by_fit.remove(&fit).unwrap_or_default();
         index.asked = fits.asked;
-        let log_end = fits.log_start + fits.log.len() as u64;
+        let log_end = fits.log_end();
         let rebuild = index.words.is_empty()
             || index.seen < fits.log_start
             || (with_scores && index.scores.is_empty());
@@ -71,8 +97,11 @@ impl FitIndexes {
                 .expect("a position inside the log");
             let log = std::mem::take(&mut cluster.fits.log);
             index.grow(cluster.nodes.slot_count());
-            for node in &log[from..] {
-                index.refresh(cluster, fit, *node);
+            for (position, (node, _)) in (index.seen..).zip(&log[from..]) {
+                // A node that changed again further on is looked at there.
+                if cluster.fits.latest[node.index()] == position {
+                    index.refresh(cluster, fit, *node);
+                }
             }
             cluster.fits.log = log;
         }
@@ -89,6 +118,37 @@ impl FitIndexes {
             }
         }
         self.by_fit.insert(fit, std::mem::take(index));
+    }
+
+    /// Ends a fork that was rolled back: nothing that happened on it needs to be told to anybody but
+    /// the indexes that were asked in the meantime. They look again at the nodes it touched.
+    pub(crate) fn forget_fork(cluster: &mut Cluster, mark: &ForkMark) {
+        let fits = &mut cluster.fits;
+        let Some(kept) = mark.log_end.checked_sub(fits.log_start) else { return };
+        let kept = usize::try_from(kept).expect("a position inside the log");
+        for (node, before) in fits.log[kept..].iter().rev() {
+            fits.latest[node.index()] = *before;
+        }
+        let mut touched: Vec<NodeId> = fits.log.drain(kept..).map(|(node, _)| node).collect();
+        let mut asked = fits.asked_on_forks.split_off(mark.asked);
+        if asked.is_empty() {
+            return;
+        }
+        touched.sort_unstable();
+        touched.dedup();
+        asked.sort_unstable();
+        asked.dedup();
+        for fit in asked {
+            let Some(mut index) = cluster.fits.by_fit.remove(&fit) else { continue };
+            if index.seen > mark.log_end {
+                index.grow(cluster.nodes.slot_count());
+                for node in &touched {
+                    index.refresh(cluster, fit, *node);
+                }
+                index.seen = mark.log_end;
+            }
+            cluster.fits.by_fit.insert(fit, index);
+        }
     }
 
     fn trim_log(&mut self, node_slots: usize) {
