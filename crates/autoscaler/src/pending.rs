@@ -5,8 +5,11 @@
 //! or coming are placed on it (higher priority first, each on the node it was placed on last time
 //! if it still fits there, else on any), then DaemonSet pods and pods that are too new are left out.
 //!
-//! "Any node" is the first one that fits, going round from where the last search ended; upstream's
-//! order of nodes is chance.
+//! Among pods of one priority upstream's order is chance; ours is the larger cpu request first, then
+//! the older pod, as what fits in most orders fits in this one. "Any node" is the first one that fits,
+//! going round from where the last search ended, by id; upstream's order of nodes is chance.
+
+use std::cmp::Reverse;
 
 use plimsoll_core::drain::is_daemon_set_pod;
 use plimsoll_core::ids::{NodeId, PodId, ShapeId};
@@ -226,8 +229,11 @@ impl PendingPods {
         now: SimTime,
     ) -> Vec<PodId> {
         self.hints.begin_loop();
-        let priority = |fork: &Fork<'_>, pod: &PodId| fork.shape(fork.pod(*pod).shape).priority;
-        pods.sort_by_key(|pod| std::cmp::Reverse(priority(fork, pod)));
+        pods.sort_by_cached_key(|pod| {
+            let shape = fork.pod(*pod).shape;
+            let (cpu_milli, _) = fork.cpu_and_memory(shape);
+            Reverse((fork.shape(shape).priority, cpu_milli))
+        });
         let keys: FxHashMap<NodeId, (u32, u32)> =
             upcoming.iter().map(|one| (one.node, one.key)).collect();
         let mut hopeless: FxHashSet<ShapeId> = FxHashSet::default();

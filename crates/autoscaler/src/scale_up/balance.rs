@@ -12,7 +12,8 @@ use super::template::Template;
 use crate::settings::Settings;
 
 /// Labels that never make groups differ.
-const BASIC_IGNORED_LABELS: [&str; 7] = [
+const BASIC_IGNORED_LABELS: [&str; 8] = [
+    "cluster-autoscaler.kubernetes.io/template-node",
     "kubernetes.io/hostname",
     "failure-domain.beta.kubernetes.io/zone",
     "failure-domain.beta.kubernetes.io/region",
