@@ -50,10 +50,10 @@ pub(crate) struct ImportArguments {
     #[arg(long, value_name = "FILE")]
     groups: Option<PathBuf>,
     /// Divide every time of a trace, counted from its start, by this number
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = factor)]
     compress: Option<f64>,
     /// Multiply the load of a trace: 2 plays every row twice, 0.5 every second one
-    #[arg(long, value_name = "F")]
+    #[arg(long, value_name = "F", value_parser = factor)]
     inflate: Option<f64>,
     /// Print the summary as JSON
     #[arg(long)]
@@ -119,6 +119,13 @@ fn print_summary(arguments: &ImportArguments, summary: &ImportSummary) -> anyhow
         return output::print_json(&document);
     }
     output::print(&info::text(&history)?)
+}
+
+fn factor(text: &str) -> Result<f64, &'static str> {
+    match text.parse::<f64>() {
+        Ok(factor) if factor.is_finite() && factor > 0.0 => Ok(factor),
+        _ => Err("expected a number above 0"),
+    }
 }
 
 fn speed_text(rows: u64, elapsed: Duration) -> String {

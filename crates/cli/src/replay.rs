@@ -60,13 +60,13 @@ pub(crate) struct ReplayArguments {
     #[arg(long, value_name = "D", value_parser = span)]
     duration: Option<SimDuration>,
     /// Live through the whole window, or decide anew on each recorded burst of scale-ups
-    #[arg(long, value_enum, default_value_t = Mode::Timeline, hide_possible_values = false)]
+    #[arg(long, value_enum, default_value_t = Mode::Timeline)]
     mode: Mode,
     /// How much time each entry of the report's `deployedPods` covers [default: the scan interval]
     #[arg(long, value_name = "D", value_parser = span)]
     batch_interval: Option<SimDuration>,
     /// The seed of all chance [default: the scenario's, or 1]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = seed)]
     seed: Option<u64>,
     /// Write a report for each strategy (<STRATEGY>.json), report.txt and report.html to a folder
     #[arg(short, long, value_name = "DIR")]
@@ -95,6 +95,7 @@ enum Mode {
 pub(crate) fn run(arguments: &ReplayArguments) -> anyhow::Result<Outcome> {
     let settings = read_settings(arguments.settings.as_deref())?;
     let replayer = Replayer::open(&arguments.source)?;
+    check_mode(arguments, &replayer)?;
     let strategies = strategies(arguments, &replayer)?;
     let options = options(arguments, settings, &replayer);
     for warning in replayer.warnings() {
@@ -131,6 +132,17 @@ fn read_settings(path: Option<&Path>) -> anyhow::Result<BTreeMap<String, serde_j
         bail!(BadInput(format!("{}: AutoscalerSettings: {error}", path.display())));
     }
     Ok(flags)
+}
+
+/// What happened is known of recordings only.
+fn check_mode(arguments: &ReplayArguments, replayer: &Replayer) -> anyhow::Result<()> {
+    if arguments.mode == Mode::ScaleUps && !replayer.is_recording() {
+        bail!(BadInput(format!(
+            "--mode scale-ups: {} is a scenario; only a recording has bursts of scale-ups",
+            arguments.source.display()
+        )));
+    }
+    Ok(())
 }
 
 /// Those asked for, none twice, or those that suit the source.
@@ -205,6 +217,10 @@ fn write_folder(folder: &Path, reports: &[ReplayReport]) -> anyhow::Result<()> {
     let page = text::render(reports, text::DEFAULT_WIDTH);
     whole_file::write_text(&folder.join("report.txt"), &page)?;
     whole_file::write_text(&folder.join("report.html"), &html::render(reports))
+}
+
+fn seed(text: &str) -> Result<u64, &'static str> {
+    text.parse().map_err(|_| "expected a whole number of at least 0")
 }
 
 /// `replayed 12h0m in 41 ms (1,050,000x)`.

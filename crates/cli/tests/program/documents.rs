@@ -51,8 +51,7 @@ fn walk(document: &Path) {
         let place = format!("{}:{}", document.display(), command.line + 1);
         assert!(overwrite, "{place}: {} prints\n{printed}", command.text);
         let first = command.line + 1;
-        let new = printed.lines().map(str::to_owned);
-        lines.splice(first..first + command.shown.len(), new);
+        lines.splice(first..first + command.shown.len(), shown_anew(&command.shown, printed));
     }
     if overwrite {
         fs::write(document, lines.join("\n") + "\n").expect("written");
@@ -138,6 +137,18 @@ fn matches(shown: &[String], printed: &str) -> bool {
     }
 }
 
+/// As many of the lines printed as were shown, around the same [`ELISION`].
+fn shown_anew(shown: &[String], printed: &str) -> Vec<String> {
+    let mut lines: Vec<String> = printed.lines().map(str::to_owned).collect();
+    if let Some(place) = shown.iter().position(|line| line == ELISION) {
+        let tail = lines.len().saturating_sub(shown.len() - place - 1);
+        if place < tail {
+            lines.splice(place..tail, [ELISION.to_owned()]);
+        }
+    }
+    lines
+}
+
 fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a folder");
     for entry in fs::read_dir(from).expect("a folder") {
@@ -170,4 +181,5 @@ fn commands_are_found_with_what_is_shown_below_them() {
     );
     assert!(matches(&["x".to_owned(), ELISION.to_owned()], "x\ny\nz\n"));
     assert!(!matches(&["y".to_owned(), ELISION.to_owned()], "x\ny\nz\n"));
+    assert_eq!(shown_anew(&["y".to_owned(), ELISION.to_owned()], "x\ny\nz\n"), ["x", "..."]);
 }

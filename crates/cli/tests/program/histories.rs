@@ -98,7 +98,7 @@ fn an_instant_outside_of_the_recording_is_refused() {
     let output = run(folder.path(), &["history", "snapshot", "surf.db", "--at", "+1000h"]);
     assert_eq!(output.status.code(), Some(2));
     let error = errors(&output);
-    assert!(error.starts_with("error: surf.db: --at 2022-11-11T16:00:00Z is outside"), "{error}");
+    assert!(error.starts_with("error: surf.db: --at 2022-11-11T15:59:59Z is outside"), "{error}");
     assert_eq!(error.lines().count(), 1);
 }
 
