@@ -6,6 +6,7 @@ use std::collections::BinaryHeap;
 use plimsoll_core::SimTime;
 use plimsoll_core::ids::{GroupId, PodId};
 
+use crate::effect::PodEnd;
 use crate::input::Input;
 
 /// Everything that can happen in a world by itself. The list is closed.
@@ -24,6 +25,8 @@ pub enum Event {
         pod: PodId,
         /// Its serial.
         serial: u64,
+        /// Why it was asked to go.
+        cause: PodEnd,
     },
     /// A machine is up: its Node appears.
     InstanceBoots {

@@ -143,7 +143,7 @@ impl World {
     pub fn step(&mut self, event: Event) {
         match event {
             Event::PodFinishes { pod, serial } => self.finish_pod(pod, serial),
-            Event::PodGone { pod, serial } => self.end_grace(pod, serial),
+            Event::PodGone { pod, serial, cause } => self.end_grace(pod, serial, cause),
             Event::InstanceBoots { group, number } => self.boot_instance(group, number),
             Event::Input(input) => self.take_input(*input),
             Event::BackoffEnds => self.settled_version = None,

@@ -77,9 +77,11 @@ enum Launch {
 }
 
 impl World {
-    /// Makes numbers of new machines begin above `number`.
-    pub(super) fn reserve_number(&mut self, group: GroupId, number: u32) {
+    /// Makes numbers of new machines begin above that of the machine or node of this name.
+    pub(super) fn reserve_number_of(&mut self, group: GroupId, machine: &str) {
         let name = self.cluster.group(group).spec.name.clone();
+        let number = machine.strip_prefix(&name).and_then(|rest| rest.strip_prefix('-'));
+        let Some(number) = number.and_then(|number| number.parse().ok()) else { return };
         let state = self.cloud.group(group, &name);
         state.last_number = state.last_number.max(number);
     }
@@ -246,7 +248,7 @@ impl World {
     /// Something goes wrong from now on.
     pub(super) fn break_something(&mut self, fault: &Fault) {
         if let Fault::ProviderDown { lasts } = fault {
-            self.cloud.down_until = self.now + *lasts;
+            self.cloud.down_until = self.cloud.down_until.max(self.now + *lasts);
             return;
         }
         let Some(group) = fault.group().and_then(|name| self.cluster.find_group(name)) else {
@@ -316,12 +318,15 @@ impl GroupState {
         self.unregistered.contains(&number)
     }
 
+    /// Begins a fault. A shorter one does not end a longer one of its kind.
     fn take_fault(&mut self, fault: &Fault, now: SimTime) {
         match fault {
-            Fault::StockOut { lasts, .. } => self.stock_out_until = now + *lasts,
-            Fault::LazyNodes { lasts, .. } => self.lazy_until = now + *lasts,
+            Fault::StockOut { lasts, .. } => {
+                self.stock_out_until = self.stock_out_until.max(now + *lasts);
+            }
+            Fault::LazyNodes { lasts, .. } => self.lazy_until = self.lazy_until.max(now + *lasts),
             Fault::LaunchFailure { extent: FaultExtent::Lasting(lasts), .. } => {
-                self.failing_until = now + *lasts;
+                self.failing_until = self.failing_until.max(now + *lasts);
             }
             Fault::LaunchFailure { extent: FaultExtent::Next(count), .. } => {
                 self.failing_next += count;
@@ -342,6 +347,6 @@ pub(super) fn instance_id(group: &str, number: u32) -> String {
 }
 
 /// The name of a machine: the last part of its id.
-fn instance_name(id: &str) -> &str {
+pub(super) fn instance_name(id: &str) -> &str {
     id.rsplit('/').next().unwrap_or(id)
 }

@@ -33,7 +33,12 @@ impl World {
             self.scale_set(current, wanted);
             return;
         }
+        let old_before = self.replicas_of(&old);
         self.roll(wanted, current, &old);
+        if self.replicas_of(&old) < old_before {
+            // Pods that went make room for new ones: the next step need not wait for anything.
+            self.controllers.mark(&self.cluster, id);
+        }
     }
 
     /// Whether a ReplicaSet is of this template of its Deployment: equal but for the label that the
@@ -54,29 +59,42 @@ impl World {
     fn roll(&mut self, wanted: u32, current: WorkloadId, old: &[WorkloadId]) {
         let surge = wanted.div_ceil(4);
         let unavailable = if wanted / 4 == 0 && surge == 0 { 1 } else { wanted / 4 };
-        let replicas = |world: &World, set: WorkloadId| world.cluster.workload(set).replicas;
-        let total: u32 =
-            replicas(self, current) + old.iter().map(|set| replicas(self, *set)).sum::<u32>();
+        let total = self.replicas_of(&[current]) + self.replicas_of(old);
         let room = (wanted + surge).saturating_sub(total);
-        let grown = (replicas(self, current) + room).min(wanted);
+        let grown = (self.replicas_of(&[current]) + room).min(wanted);
         self.scale_set(current, grown);
 
-        let running: u32 = old.iter().chain([&current]).map(|set| self.running_pods_of(*set)).sum();
-        let mut may_go = running.saturating_sub(wanted.saturating_sub(unavailable));
+        let total = grown + self.replicas_of(old);
+        let must_run = wanted.saturating_sub(unavailable);
+        let new_waiting = grown - self.running_pods_of(current);
+        // Old pods that wait go first, as long as so many would run if all the new ones did.
+        let mut may_go = total.saturating_sub(must_run + new_waiting);
         for set in old {
-            let has = replicas(self, *set);
-            let waiting = has.saturating_sub(self.running_pods_of(*set));
-            let goes = has.min(waiting + may_go);
-            may_go -= goes.saturating_sub(waiting).min(may_go);
+            let has = self.replicas_of(&[*set]);
+            let goes = may_go.min(has - self.running_pods_of(*set));
+            may_go -= goes;
+            self.scale_set(*set, has - goes);
+        }
+        let running: u32 = old.iter().chain([&current]).map(|set| self.running_pods_of(*set)).sum();
+        let mut may_go = may_go.min(running.saturating_sub(must_run));
+        for set in old {
+            let has = self.replicas_of(&[*set]);
+            let goes = may_go.min(has);
+            may_go -= goes;
             self.scale_set(*set, has - goes);
         }
     }
 
+    fn replicas_of(&self, sets: &[WorkloadId]) -> u32 {
+        sets.iter().map(|set| self.cluster.workload(*set).replicas).sum()
+    }
+
+    /// How many pods run of those that the set is to keep; it may not have got rid of others yet.
     fn running_pods_of(&self, set: WorkloadId) -> u32 {
         let running = self.controllers.get(set).map_or(0, |one| {
             one.pods.values().filter(|pod| self.cluster.pod(**pod).node.is_some()).count()
         });
-        u32::try_from(running).expect("pods are few")
+        u32::try_from(running).expect("pods are few").min(self.cluster.workload(set).replicas)
     }
 
     pub(super) fn scale_set(&mut self, set: WorkloadId, replicas: u32) {

@@ -1,12 +1,15 @@
 //! What comes from outside becomes part of the world.
 
+use std::sync::Arc;
+
 use plimsoll_core::cluster::WorkloadKey;
-use plimsoll_core::ids::{GroupId, NodeId, WorkloadId};
+use plimsoll_core::ids::{GroupId, NodeId, PodId, WorkloadId};
 use plimsoll_core::node_group::{Instance, InstanceState, NodeGroupSpec};
 use plimsoll_core::workload::{DisruptionBudgetObject, WorkloadKind};
 use plimsoll_core::{NodeBirth, NodeObject, PodBirth, PodObject, PodPhase, SimTime};
 
 use super::World;
+use super::cloud::instance_name;
 use crate::effect::{Effect, PodEnd};
 use crate::input::{Input, RecordedPod};
 
@@ -15,7 +18,7 @@ impl World {
     pub fn take_input(&mut self, input: Input) {
         match input {
             Input::ApplyWorkload(object) => self.apply_workload(&object),
-            Input::ApplyPod(object) => self.apply_pod(object),
+            Input::ApplyPod(object) => self.replace_pod(object),
             Input::ApplyBudget(object) => self.apply_budget(object),
             Input::ApplyNode(object) => self.apply_node(*object),
             Input::ApplyGroup(spec) => self.apply_group(*spec),
@@ -44,9 +47,11 @@ impl World {
         match self.cluster.find_group(&spec.name) {
             Some(known) => self.cluster.set_group_spec(known, spec),
             None => {
-                let explicit_target = spec.target_size;
                 let group = self.cluster.add_group(spec);
-                self.cluster.set_target_size(group, explicit_target.unwrap_or(0));
+                let listed = Arc::clone(&self.cluster.group(group).instances);
+                for instance in listed.iter() {
+                    self.reserve_number_of(group, instance_name(&instance.id));
+                }
             }
         }
     }
@@ -105,9 +110,7 @@ impl World {
             let target = self.cluster.group(group).target_size;
             self.cluster.set_target_size(group, target.max(machines));
         }
-        let prefix = format!("{}-", self.cluster.group(group).spec.name);
-        let number = node.name.strip_prefix(&prefix).and_then(|rest| rest.parse().ok());
-        self.reserve_number(group, number.unwrap_or(0));
+        self.reserve_number_of(group, &node.name);
         self.note_paid(group);
     }
 
@@ -134,12 +137,28 @@ impl World {
                 self.create_bound_pod(birth, node, since.unwrap_or(created_at))
             }
         };
-        if object.deletion_at.is_some() {
-            self.cluster.set_deletion(pod, object.deletion_at);
-        }
         if let Some(controller) = controller {
             self.controllers.adopt(&self.cluster, controller, pod);
         }
+        if let Some(deletion_at) = object.deletion_at {
+            self.await_end(pod, deletion_at);
+        }
+    }
+
+    /// Adds a pod in the place of one of the same name.
+    fn replace_pod(&mut self, object: PodObject) {
+        if let Some(pod) = self.pod_named(&object.spec.namespace, &object.name) {
+            self.remove(pod, PodEnd::Deleted);
+        }
+        self.apply_pod(object);
+    }
+
+    fn pod_named(&self, namespace: &str, name: &str) -> Option<PodId> {
+        let mut pods = self.cluster.pods();
+        pods.find(|(_, pod)| {
+            *pod.name == *name && self.cluster.shape(pod.shape).namespace == namespace
+        })
+        .map(|(id, _)| id)
     }
 
     /// The node of this name.
@@ -225,10 +244,7 @@ impl World {
     fn delete(&mut self, kind: &str, namespace: &str, name: &str) {
         match kind {
             "Pod" => {
-                let found = self.cluster.pods().find(|(_, pod)| {
-                    *pod.name == *name && self.cluster.shape(pod.shape).namespace == namespace
-                });
-                if let Some((pod, _)) = found {
+                if let Some(pod) = self.pod_named(namespace, name) {
                     self.delete_pod(pod, PodEnd::Deleted);
                     self.reconcile();
                 }

@@ -83,9 +83,9 @@ impl World {
         }
     }
 
-    pub(super) fn end_grace(&mut self, pod: PodId, serial: u64) {
+    pub(super) fn end_grace(&mut self, pod: PodId, serial: u64, cause: PodEnd) {
         if self.is_alive(pod, serial) {
-            self.remove(pod, PodEnd::Deleted);
+            self.remove(pod, cause);
         }
     }
 
@@ -103,7 +103,7 @@ impl World {
         } else if one.deletion_at.is_none() {
             let serial = one.serial;
             self.cluster.set_deletion(pod, Some(self.now));
-            self.events.push(self.now + grace, Event::PodGone { pod, serial });
+            self.events.push(self.now + grace, Event::PodGone { pod, serial, cause });
             self.lose_pod(pod, cause);
         }
     }
@@ -150,10 +150,27 @@ impl World {
         self.recorded.insert(recorded_key, pod);
     }
 
-    /// Evicts a pod, if its budgets allow it.
+    /// Lets a pod that was asked to go before the world began go when its time is over. Its
+    /// controller replaces it now.
+    pub(super) fn await_end(&mut self, pod: PodId, deletion_at: SimTime) {
+        let serial = self.cluster.pod(pod).serial;
+        self.queue.remove(self.cluster.pod(pod));
+        self.cluster.set_deletion(pod, Some(deletion_at));
+        self.lose_pod(pod, PodEnd::Deleted);
+        let event = Event::PodGone { pod, serial, cause: PodEnd::Deleted };
+        self.events.push(deletion_at.max(self.now), event);
+    }
+
+    /// Evicts a pod, if its budgets allow it. As the API server does, it lets a pod that waits or is
+    /// going already go without asking them.
     pub(super) fn evict(&mut self, pod: PodId, serial: u64) -> Result<(), CommandError> {
         if !self.is_alive(pod, serial) {
             return Err(CommandError::NoSuchPod);
+        }
+        let one = self.cluster.pod(pod);
+        if one.node.is_none() || one.deletion_at.is_some() {
+            self.delete_pod(pod, PodEnd::Evicted);
+            return Ok(());
         }
         self.cluster.match_budgets();
         if self.cluster.budgets_of(pod).any(|(_, budget)| budget.disruptions_allowed < 1) {
