@@ -55,8 +55,8 @@ impl UndoLog {
 impl Cluster {
     /// Begins a transaction.
     pub fn fork(&mut self) -> Fork<'_> {
+        let (mark, index_mark) = (self.undo.steps.len(), self.fits.mark(!self.undo.is_open()));
         self.undo.open_forks += 1;
-        let (mark, index_mark) = (self.undo.steps.len(), self.fits.mark());
         Fork { cluster: self, mark, index_mark, kept: false }
     }
 

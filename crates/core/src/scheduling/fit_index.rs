@@ -69,8 +69,11 @@ impl FitIndexes {
         self.log_start + self.log.len() as u64
     }
 
-    /// Where a fork begins.
-    pub(crate) fn mark(&self) -> ForkMark {
+    /// Where a fork begins; `outermost` when it is a fork of the cluster itself.
+    pub(crate) fn mark(&mut self, outermost: bool) -> ForkMark {
+        if outermost {
+            self.asked_on_forks.clear();
+        }
         ForkMark { log_end: self.log_end(), asked: self.asked_on_forks.len() }
     }
 
@@ -79,7 +82,6 @@ impl FitIndexes {
         if cluster.is_fork() {
             cluster.fits.asked_on_forks.push(fit);
         } else {
-            cluster.fits.asked_on_forks.clear();
             cluster.fits.trim_log(cluster.nodes.slot_count());
         }
         let fits = &mut cluster.fits;
@@ -138,17 +140,19 @@ impl FitIndexes {
         touched.dedup();
         asked.sort_unstable();
         asked.dedup();
-        for fit in asked {
-            let Some(mut index) = cluster.fits.by_fit.remove(&fit) else { continue };
+        for fit in &asked {
+            let Some(mut index) = cluster.fits.by_fit.remove(fit) else { continue };
             if index.seen > mark.log_end {
                 index.grow(cluster.nodes.slot_count());
                 for node in &touched {
-                    index.refresh(cluster, fit, *node);
+                    index.refresh(cluster, *fit, *node);
                 }
                 index.seen = mark.log_end;
             }
-            cluster.fits.by_fit.insert(fit, index);
+            cluster.fits.by_fit.insert(*fit, index);
         }
+        // The fork around this one must know of them too: they have seen what it did.
+        cluster.fits.asked_on_forks.extend(asked);
     }
 
     fn trim_log(&mut self, node_slots: usize) {
