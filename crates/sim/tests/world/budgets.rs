@@ -18,18 +18,18 @@ fn evictions_of_one_instant_share_what_a_budget_allowed_at_its_beginning() {
     play.log();
     play.until(10).evict("web-1").evict("web-2").settle();
     expect![[r#"
-           10s  pod web-1 gone: Evicted
-                refused: Cannot evict pod as it would violate the pod's disruption budget.
-                pod web-4 made
-                pod web-4 on a-1
+        10s    pod web-1 gone: Evicted
+               refused: Cannot evict pod as it would violate the pod's disruption budget.
+               pod web-4 made
+               pod web-4 on a-1
     "#]]
     .assert_eq(&play.log());
     // The new pod is bound by now, so that another may go.
     play.evict("web-2").settle();
     expect![[r#"
-           10s  pod web-2 gone: Evicted
-                pod web-5 made
-                pod web-5 on a-1
+        10s    pod web-2 gone: Evicted
+               pod web-5 made
+               pod web-5 on a-1
     "#]]
     .assert_eq(&play.log());
 }
@@ -51,9 +51,9 @@ fn a_budget_stays_used_while_the_new_pod_waits() {
     play.world.command(&cordon(on)).expect("the node is there");
     play.settle().until(20).evict("web-2");
     expect![[r#"
-           10s  pod web-1 gone: Evicted
-                pod web-3 made
-           20s  refused: Cannot evict pod as it would violate the pod's disruption budget.
+        10s    pod web-1 gone: Evicted
+               pod web-3 made
+        20s    refused: Cannot evict pod as it would violate the pod's disruption budget.
     "#]]
     .assert_eq(&play.log());
 }
@@ -75,9 +75,9 @@ fn with_grace_periods_a_pod_holds_its_room_until_its_period_is_over() {
     play.log();
     play.until(10).evict("web-1").settle().until(600);
     expect![[r#"
-           10s  pod web-2 made
-           55s  pod web-1 gone: Evicted
-                pod web-2 on a-1
+        10s    pod web-2 made
+        55s    pod web-1 gone: Evicted
+               pod web-2 on a-1
     "#]]
     .assert_eq(&play.log());
 }
@@ -96,10 +96,10 @@ fn a_pod_that_is_going_uses_its_budget_once_and_is_not_healthy_any_more() {
     // The new pod has no room while the old one is going: the budget must not allow a second.
     play.until(10).evict("web-1").settle().evict("web-1").evict("web-2").settle().until(600);
     expect![[r#"
-           10s  pod web-3 made
-                refused: Cannot evict pod as it would violate the pod's disruption budget.
-           40s  pod web-1 gone: Evicted
-                pod web-3 on a-2
+        10s    pod web-3 made
+               refused: Cannot evict pod as it would violate the pod's disruption budget.
+        40s    pod web-1 gone: Evicted
+               pod web-3 on a-2
     "#]]
     .assert_eq(&play.log());
 }
@@ -117,14 +117,14 @@ fn a_pod_that_was_going_when_the_file_was_written_goes_when_it_says_and_is_repla
     ]);
     play.until(60);
     expect![[r#"
-            0s  group a pays for 1
-                node a-1
-                pod web-1 made
-                pod web-1 on a-1
-                group a pays for 1
-                pod web-2 made
-           20s  pod web-1 gone: Deleted
-                pod web-2 on a-1
+        0s     group a pays for 1
+               node a-1
+               pod web-1 made
+               pod web-1 on a-1
+               group a pays for 1
+               pod web-2 made
+        20s    pod web-1 gone: Deleted
+               pod web-2 on a-1
     "#]]
     .assert_eq(&play.log());
 }

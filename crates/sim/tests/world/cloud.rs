@@ -17,15 +17,15 @@ fn a_machine_becomes_a_node_after_its_boot_delay_with_daemon_pods_before_waiting
     ]);
     play.increase("a", 1).until(200);
     expect![[r#"
-            0s  group a pays for 0
-                pod web-1 made
-                pod web-2 made
-                group a from 0 to 1
-                group a pays for 1
-         1m30s  node a-1
-                pod agent-a-1 made
-                pod agent-a-1 on a-1
-                pod web-1 on a-1
+        0s     group a pays for 0
+               pod web-1 made
+               pod web-2 made
+               group a from 0 to 1
+               group a pays for 1
+        1m30s  node a-1
+               pod agent-a-1 made
+               pod agent-a-1 on a-1
+               pod web-1 on a-1
     "#]]
     .assert_eq(&play.log());
     expect![[r#"
@@ -49,14 +49,14 @@ fn numbers_count_up_from_the_nodes_of_the_start_over_all_machines_ever_asked_for
     play.log();
     play.increase("a", 1).until(20).increase("a", 1).until(70).increase("a", 1).until(300);
     expect![[r#"
-            0s  group a from 1 to 2
-                group a pays for 2
-           20s  group a from 2 to 3
-                group a pays for 2
-         1m10s  group a from 3 to 4
-                group a pays for 3
-         1m30s  node a-4
-         2m40s  node a-6
+        0s     group a from 1 to 2
+               group a pays for 2
+        20s    group a from 2 to 3
+               group a pays for 2
+        1m10s  group a from 3 to 4
+               group a pays for 3
+        1m30s  node a-4
+        2m40s  node a-6
     "#]]
     .assert_eq(&play.log());
     expect![[r#"
@@ -78,11 +78,11 @@ fn machines_that_a_target_counts_and_nobody_lists_are_booting() {
     ]);
     play.until(90);
     expect![[r#"
-            0s  group a pays for 1
-                node a-2
-                group a pays for 3
-         1m30s  node a-3
-                node a-4
+        0s     group a pays for 1
+               node a-2
+               group a pays for 3
+        1m30s  node a-3
+               node a-4
     "#]]
     .assert_eq(&play.log());
 }
@@ -112,9 +112,9 @@ fn a_deleted_node_is_gone_at_once_with_its_machine_and_lowers_the_target() {
     play.log();
     play.until(30).delete_node("a-1").settle();
     expect![[r#"
-           30s  pod agent-a-1 gone: NodeGone
-                node a-1 gone
-                group a pays for 1
+        30s    pod agent-a-1 gone: NodeGone
+               node a-1 gone
+               group a pays for 1
     "#]]
     .assert_eq(&play.log());
     expect![[r#"
@@ -132,12 +132,12 @@ fn a_machine_that_is_deleted_while_it_boots_never_becomes_a_node() {
     let ids = vec!["plimsoll://a/a-1".into()];
     play.command(&Command::DeleteInstances { group, ids }).until(200);
     expect![[r#"
-            0s  group a pays for 0
-                group a from 0 to 2
-                group a pays for 2
-           10s  group a pays for 1
-                group a without a-1
-         1m30s  node a-2
+        0s     group a pays for 0
+               group a from 0 to 2
+               group a pays for 2
+        10s    group a pays for 1
+               group a without a-1
+        1m30s  node a-2
     "#]]
     .assert_eq(&play.log());
     expect![[r#"
@@ -152,10 +152,10 @@ fn an_increase_above_the_maximum_is_refused_whole() {
     let mut play = Play::new(vec![scenario(&json!([])), group("a")]);
     play.increase("a", 3).increase("a", 3);
     expect![[r#"
-            0s  group a pays for 0
-                group a from 0 to 3
-                group a pays for 3
-                refused: size increase too large - desired:6 max:5
+        0s     group a pays for 0
+               group a from 0 to 3
+               group a pays for 3
+               refused: size increase too large - desired:6 max:5
     "#]]
     .assert_eq(&play.log());
     expect![[r#"
@@ -176,8 +176,8 @@ fn a_target_is_not_lowered_below_the_machines_there_are() {
     play.command(&Command::DecreaseTarget { group, by: 1 });
     play.command(&Command::DecreaseTarget { group, by: 3 });
     expect![[r#"
-            0s  refused: attempt to delete existing nodes targetSize:2 delta:-1 existingNodes: 2
-                refused: attempt to delete existing nodes targetSize:2 delta:-3 existingNodes: 2
+        0s     refused: attempt to delete existing nodes targetSize:2 delta:-1 existingNodes: 2
+               refused: attempt to delete existing nodes targetSize:2 delta:-3 existingNodes: 2
     "#]]
     .assert_eq(&play.log());
     expect![[r#"
@@ -197,11 +197,11 @@ fn boot_delays_with_percentiles_are_drawn_from_the_seed() {
         Play::with_seed(objects, seed).until(1000).log()
     };
     expect![[r#"
-            0s  group a pays for 4
-           15s  node a-4
-           25s  node a-1
-           44s  node a-3
-           48s  node a-2
+        0s     group a pays for 4
+        15s    node a-4
+        25s    node a-1
+        44s    node a-3
+        48s    node a-2
     "#]]
     .assert_eq(&boots(1));
     assert_eq!(boots(1), boots(1));

@@ -8,7 +8,10 @@ use crate::play::Play;
 
 #[test]
 fn a_replica_set_counts_up_and_shrinks_by_pending_pods_first_then_by_the_highest_number() {
-    let scale = |at: &str, replicas: u32| json!({"at": at, "scale": {"replicaSet": "shop/web", "replicas": replicas}});
+    let scale = |at: &str, replicas: u32| {
+        let scale = json!({"replicaSet": "shop/web", "replicas": replicas});
+        json!({"at": at, "scale": scale})
+    };
     let mut play = Play::new(vec![
         scenario(&json!([scale("10s", 4), scale("20s", 3), scale("30s", 1), scale("40s", 2)])),
         group("a"),
@@ -17,20 +20,20 @@ fn a_replica_set_counts_up_and_shrinks_by_pending_pods_first_then_by_the_highest
     ]);
     play.until(60);
     expect![[r#"
-            0s  group a pays for 1
-                node a-1
-                group a pays for 1
-                pod web-1 made
-                pod web-2 made
-                pod web-3 made
-                pod web-1 on a-1
-                pod web-2 on a-1
-           10s  pod web-4 made
-           20s  pod web-4 gone: Deleted
-           30s  pod web-3 gone: Deleted
-                pod web-2 gone: Deleted
-           40s  pod web-5 made
-                pod web-5 on a-1
+        0s     group a pays for 1
+               node a-1
+               group a pays for 1
+               pod web-1 made
+               pod web-2 made
+               pod web-3 made
+               pod web-1 on a-1
+               pod web-2 on a-1
+        10s    pod web-4 made
+        20s    pod web-4 gone: Deleted
+        30s    pod web-3 gone: Deleted
+               pod web-2 gone: Deleted
+        40s    pod web-5 made
+               pod web-5 on a-1
     "#]]
     .assert_eq(&play.log());
 }
@@ -46,15 +49,15 @@ fn numbers_of_a_replica_set_go_on_from_the_pods_of_the_start() {
         owned_pod("web-x2x9z", "web", "1", "a-1"),
     ]);
     expect![[r#"
-            0s  group a pays for 1
-                node a-1
-                pod web-7 made
-                pod web-7 on a-1
-                pod web-x2x9z made
-                pod web-x2x9z on a-1
-                group a pays for 1
-                pod web-9 made
-                pod web-9 on a-1
+        0s     group a pays for 1
+               node a-1
+               pod web-7 made
+               pod web-7 on a-1
+               pod web-x2x9z made
+               pod web-x2x9z on a-1
+               group a pays for 1
+               pod web-9 made
+               pod web-9 on a-1
     "#]]
     .assert_eq(&play.log());
 }
@@ -73,22 +76,22 @@ fn a_stateful_set_makes_one_pod_after_the_other_and_takes_the_highest_away_first
     ]);
     play.until(60);
     expect![[r#"
-            0s  group a pays for 1
-                node a-1
-                group a pays for 1
-                pod db-0 made
-                pod db-0 on a-1
-                pod db-1 made
-                pod db-1 on a-1
-                pod db-2 made
-           10s  pod db-2 gone: Deleted
-                pod db-1 gone: Deleted
-           20s  pod db-1 made
-                pod db-1 on a-1
-                pod db-2 made
-           30s  pod db-0 gone: Deleted
-                pod db-0 made
-                pod db-2 on a-1
+        0s     group a pays for 1
+               node a-1
+               group a pays for 1
+               pod db-0 made
+               pod db-0 on a-1
+               pod db-1 made
+               pod db-1 on a-1
+               pod db-2 made
+        10s    pod db-2 gone: Deleted
+               pod db-1 gone: Deleted
+        20s    pod db-1 made
+               pod db-1 on a-1
+               pod db-2 made
+        30s    pod db-0 gone: Deleted
+               pod db-0 made
+               pod db-2 on a-1
     "#]]
     .assert_eq(&play.log());
 }
@@ -104,18 +107,18 @@ fn a_deployment_rolls_a_new_template_out_by_surge_and_unavailable_pods() {
     play.log();
     play.until(60);
     expect![[r#"
-           10s  pod web-<0>-4 gone: Deleted
-                pod web-<1>-1 made
-                pod web-<1>-2 made
-                pod web-<1>-1 on a-1
-                pod web-<1>-2 on a-1
-                pod web-<0>-3 gone: Deleted
-                pod web-<0>-2 gone: Deleted
-                pod web-<1>-3 made
-                pod web-<1>-4 made
-                pod web-<1>-3 on a-1
-                pod web-<1>-4 on a-1
-                pod web-<0>-1 gone: Deleted
+        10s    pod web-<0>-4 gone: Deleted
+               pod web-<1>-1 made
+               pod web-<1>-2 made
+               pod web-<1>-1 on a-1
+               pod web-<1>-2 on a-1
+               pod web-<0>-3 gone: Deleted
+               pod web-<0>-2 gone: Deleted
+               pod web-<1>-3 made
+               pod web-<1>-4 made
+               pod web-<1>-3 on a-1
+               pod web-<1>-4 on a-1
+               pod web-<0>-1 gone: Deleted
     "#]]
     .assert_eq(&without_hashes(&play.log()));
 }
@@ -131,9 +134,9 @@ fn a_rollout_without_room_keeps_three_quarters_running_and_waits_with_the_rest()
     play.log();
     play.until(60);
     expect![[r#"
-           10s  pod web-<0>-4 gone: Deleted
-                pod web-<1>-1 made
-                pod web-<1>-2 made
+        10s    pod web-<0>-4 gone: Deleted
+               pod web-<1>-1 made
+               pod web-<1>-2 made
     "#]]
     .assert_eq(&without_hashes(&play.log()));
 }
@@ -147,18 +150,18 @@ fn a_job_keeps_parallelism_pods_until_its_completions_have_finished() {
     ]);
     play.until(600);
     expect![[r#"
-            0s  group a pays for 1
-                node a-1
-                group a pays for 1
-           10s  pod batch-1 made
-                pod batch-2 made
-                pod batch-1 on a-1
-                pod batch-2 on a-1
-         1m10s  pod batch-1 gone: Finished
-                pod batch-2 gone: Finished
-                pod batch-3 made
-                pod batch-3 on a-1
-         2m10s  pod batch-3 gone: Finished
+        0s     group a pays for 1
+               node a-1
+               group a pays for 1
+        10s    pod batch-1 made
+               pod batch-2 made
+               pod batch-1 on a-1
+               pod batch-2 on a-1
+        1m10s  pod batch-1 gone: Finished
+               pod batch-2 gone: Finished
+               pod batch-3 made
+               pod batch-3 on a-1
+        2m10s  pod batch-3 gone: Finished
     "#]]
     .assert_eq(&play.log());
 }
@@ -174,20 +177,20 @@ fn pods_of_a_job_and_bare_pods_are_not_made_anew() {
     ]);
     play.until(10).evict("batch-1").delete_node("a-1").settle().until(600);
     expect![[r#"
-            0s  group a pays for 1
-                node a-1
-                pod alone made
-                pod alone on a-1
-                group a pays for 1
-                pod batch-1 made
-                pod batch-2 made
-                pod batch-1 on a-1
-                pod batch-2 on a-1
-           10s  pod batch-1 gone: Evicted
-                pod alone gone: NodeGone
-                pod batch-2 gone: NodeGone
-                node a-1 gone
-                group a pays for 0
+        0s     group a pays for 1
+               node a-1
+               pod alone made
+               pod alone on a-1
+               group a pays for 1
+               pod batch-1 made
+               pod batch-2 made
+               pod batch-1 on a-1
+               pod batch-2 on a-1
+        10s    pod batch-1 gone: Evicted
+               pod alone gone: NodeGone
+               pod batch-2 gone: NodeGone
+               node a-1 gone
+               group a pays for 0
     "#]]
     .assert_eq(&play.log());
 }
@@ -205,16 +208,16 @@ fn pods_of_a_deleted_node_are_made_anew_owner_by_owner_in_the_order_of_their_nam
     play.log();
     play.until(10).delete_node("a-1").settle();
     expect![[r#"
-           10s  pod api-1 gone: NodeGone
-                pod api-2 gone: NodeGone
-                pod db-0 gone: NodeGone
-                pod zoo-1 gone: NodeGone
-                node a-1 gone
-                group a pays for 0
-                pod api-3 made
-                pod api-4 made
-                pod db-0 made
-                pod zoo-2 made
+        10s    pod api-1 gone: NodeGone
+               pod api-2 gone: NodeGone
+               pod db-0 gone: NodeGone
+               pod zoo-1 gone: NodeGone
+               node a-1 gone
+               group a pays for 0
+               pod api-3 made
+               pod api-4 made
+               pod db-0 made
+               pod zoo-2 made
     "#]]
     .assert_eq(&play.log());
 }
@@ -232,16 +235,16 @@ fn a_daemon_set_has_a_pod_on_every_node_it_fits_and_makes_none_anew() {
     ]);
     play.until(10).evict("agent-a-1").settle();
     expect![[r#"
-            0s  group a pays for 1
-                node a-1
-                group a pays for 2
-                node a-2
-                pod hog-1 made
-                pod hog-1 on a-2
-                group a pays for 2
-           10s  pod agent-a-1 made
-                pod agent-a-1 on a-1
-                pod agent-a-1 gone: Evicted
+        0s     group a pays for 1
+               node a-1
+               group a pays for 2
+               node a-2
+               pod hog-1 made
+               pod hog-1 on a-2
+               group a pays for 2
+        10s    pod agent-a-1 made
+               pod agent-a-1 on a-1
+               pod agent-a-1 gone: Evicted
     "#]]
     .assert_eq(&play.log());
 }
@@ -258,8 +261,8 @@ fn a_deleted_controller_takes_its_pods_along() {
     play.log();
     play.until(10);
     expect![[r#"
-           10s  pod web-<0>-1 gone: Deleted
-                pod web-<0>-2 gone: Deleted
+        10s    pod web-<0>-1 gone: Deleted
+               pod web-<0>-2 gone: Deleted
     "#]]
     .assert_eq(&without_hashes(&play.log()));
 }
@@ -274,14 +277,14 @@ fn an_applied_pod_replaces_its_namesake() {
     ]);
     play.until(10);
     expect![[r#"
-            0s  group a pays for 1
-                node a-1
-                pod alone made
-                pod alone on a-1
-                group a pays for 1
-           10s  pod alone gone: Deleted
-                pod alone made
-                pod alone on a-1
+        0s     group a pays for 1
+               node a-1
+               pod alone made
+               pod alone on a-1
+               group a pays for 1
+        10s    pod alone gone: Deleted
+               pod alone made
+               pod alone on a-1
     "#]]
     .assert_eq(&play.log());
 }

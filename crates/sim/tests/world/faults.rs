@@ -18,14 +18,14 @@ fn in_a_stock_out_an_increase_is_accepted_and_its_machines_fail_at_once_and_cost
     play.until(10).increase("a", 2).until(69).increase("a", 1).until(70).increase("a", 1);
     play.until(600);
     expect![[r#"
-            0s  group a pays for 0
-           10s  group a from 0 to 2
-                group a pays for 0
-          1m9s  group a from 2 to 3
-                group a pays for 0
-         1m10s  group a from 3 to 4
-                group a pays for 1
-         2m40s  node a-4
+        0s     group a pays for 0
+        10s    group a from 0 to 2
+               group a pays for 0
+        1m9s   group a from 2 to 3
+               group a pays for 0
+        1m10s  group a from 3 to 4
+               group a pays for 1
+        2m40s  node a-4
     "#]]
     .assert_eq(&play.log());
     expect![[r#"
@@ -40,8 +40,8 @@ fn in_a_stock_out_an_increase_is_accepted_and_its_machines_fail_at_once_and_cost
     let group = play.group("a");
     play.command(&Command::DeleteInstances { group, ids });
     expect![[r#"
-           10m  group a pays for 1
-                group a without a-1, a-2, a-3
+        10m    group a pays for 1
+               group a without a-1, a-2, a-3
     "#]]
     .assert_eq(&play.log());
     expect![[r#"
@@ -73,12 +73,12 @@ fn lazy_machines_stay_in_creation_for_ever_and_cost() {
     let mut play = with_fault(&json!({"lazyNodes": {"group": "a", "for": "60s"}}));
     play.until(10).increase("a", 1).until(70).increase("a", 1).until(6000);
     expect![[r#"
-            0s  group a pays for 0
-           10s  group a from 0 to 1
-                group a pays for 1
-         1m10s  group a from 1 to 2
-                group a pays for 2
-         2m40s  node a-2
+        0s     group a pays for 0
+        10s    group a from 0 to 1
+               group a pays for 1
+        1m10s  group a from 1 to 2
+               group a pays for 2
+        2m40s  node a-2
     "#]]
     .assert_eq(&play.log());
     expect![[r#"
@@ -94,10 +94,10 @@ fn launch_failures_hit_so_many_machines_and_are_no_stock_out() {
     let mut play = with_fault(&json!({"launchFailure": {"group": "a", "count": 2}}));
     play.until(10).increase("a", 3).until(600);
     expect![[r#"
-            0s  group a pays for 0
-           10s  group a from 0 to 3
-                group a pays for 1
-         1m40s  node a-3
+        0s     group a pays for 0
+        10s    group a from 0 to 3
+               group a pays for 1
+        1m40s  node a-3
     "#]]
     .assert_eq(&play.log());
     expect![[r#"
@@ -118,10 +118,10 @@ fn machines_that_never_register_run_without_a_node() {
     let mut play = with_fault(&json!({"neverRegister": {"group": "a", "nodes": 1}}));
     play.until(10).increase("a", 2).until(600);
     expect![[r#"
-            0s  group a pays for 0
-           10s  group a from 0 to 2
-                group a pays for 2
-         1m40s  node a-2
+        0s     group a pays for 0
+        10s    group a from 0 to 2
+               group a pays for 2
+        1m40s  node a-2
     "#]]
     .assert_eq(&play.log());
     expect![[r#"
@@ -138,13 +138,13 @@ fn slow_registration_adds_to_the_boot_delay_of_machines_asked_for_in_its_time() 
         with_fault(&json!({"slowRegistration": {"group": "a", "by": "5m", "for": "60s"}}));
     play.until(10).increase("a", 1).until(70).increase("a", 1).until(600);
     expect![[r#"
-            0s  group a pays for 0
-           10s  group a from 0 to 1
-                group a pays for 1
-         1m10s  group a from 1 to 2
-                group a pays for 2
-         2m40s  node a-2
-         6m40s  node a-1
+        0s     group a pays for 0
+        10s    group a from 0 to 1
+               group a pays for 1
+        1m10s  group a from 1 to 2
+               group a pays for 2
+        2m40s  node a-2
+        6m40s  node a-1
     "#]]
     .assert_eq(&play.log());
 }
@@ -160,12 +160,12 @@ fn a_reclaimed_machine_takes_its_pods_along_and_the_cloud_asks_for_another() {
     play.log();
     play.until(600);
     expect![[r#"
-           10s  pod web-1 gone: NodeGone
-                node a-1 gone
-                group a pays for 1
-                pod web-2 made
-         1m40s  node a-2
-                pod web-2 on a-2
+        10s    pod web-1 gone: NodeGone
+               node a-1 gone
+               group a pays for 1
+               pod web-2 made
+        1m40s  node a-2
+               pod web-2 on a-2
     "#]]
     .assert_eq(&play.log());
     expect![[r#"
@@ -189,12 +189,12 @@ fn a_provider_that_is_down_refuses_every_call_and_changes_nothing() {
     play.command(&Command::DeleteInstances { group, ids: Vec::new() });
     play.until(70).increase("a", 1);
     expect![[r#"
-           10s  refused: the cloud provider is unavailable
-                refused: the cloud provider is unavailable
-                refused: the cloud provider is unavailable
-                refused: the cloud provider is unavailable
-         1m10s  group a from 1 to 2
-                group a pays for 2
+        10s    refused: the cloud provider is unavailable
+               refused: the cloud provider is unavailable
+               refused: the cloud provider is unavailable
+               refused: the cloud provider is unavailable
+        1m10s  group a from 1 to 2
+               group a pays for 2
     "#]]
     .assert_eq(&play.log());
 }

@@ -20,19 +20,19 @@ fn within_an_instant_pods_finish_then_machines_come_up_then_the_scenario_speaks(
     ]);
     play.increase("a", 1).until(90);
     expect![[r#"
-            0s  group a pays for 1
-                node a-1
-                group a pays for 1
-                pod batch-1 made
-                pod batch-1 on a-1
-                group a from 1 to 2
-                group a pays for 2
-         1m30s  pod batch-1 gone: Finished
-                node a-2
-                pod web-1 made
-                pod alone made
-                pod web-1 on a-2
-                pod alone on a-1
+        0s     group a pays for 1
+               node a-1
+               group a pays for 1
+               pod batch-1 made
+               pod batch-1 on a-1
+               group a from 1 to 2
+               group a pays for 2
+        1m30s  pod batch-1 gone: Finished
+               node a-2
+               pod web-1 made
+               pod alone made
+               pod web-1 on a-2
+               pod alone on a-1
     "#]]
     .assert_eq(&play.log());
 }
@@ -50,15 +50,15 @@ fn waiting_pods_go_by_priority_then_by_the_order_in_which_they_were_made() {
     ]);
     play.increase("a", 1).until(90);
     expect![[r#"
-            0s  pod first made
-                pod second made
-                pod urgent made
-                group a pays for 0
-                group a from 0 to 1
-                group a pays for 1
-         1m30s  node a-1
-                pod urgent on a-1
-                pod first on a-1
+        0s     pod first made
+               pod second made
+               pod urgent made
+               group a pays for 0
+               group a from 0 to 1
+               group a pays for 1
+        1m30s  node a-1
+               pod urgent on a-1
+               pod first on a-1
     "#]]
     .assert_eq(&play.log());
     let waits = play.pod("second");
@@ -75,11 +75,11 @@ fn a_pod_in_back_off_waits_for_its_end_although_it_would_fit() {
     ]);
     play.until(600);
     expect![[r#"
-            0s  group a pays for 0
-                pod web-1 made
-           20s  group a pays for 1
-                node x
-            1m  pod web-1 on x
+        0s     group a pays for 0
+               pod web-1 made
+        20s    group a pays for 1
+               node x
+        1m     pod web-1 on x
     "#]]
     .assert_eq(&play.log());
 }
@@ -94,11 +94,11 @@ fn a_pod_whose_back_off_is_over_is_placed_as_soon_as_there_is_room() {
     ]);
     play.until(600);
     expect![[r#"
-            0s  group a pays for 0
-                pod web-1 made
-         1m10s  group a pays for 1
-                node x
-                pod web-1 on x
+        0s     group a pays for 0
+               pod web-1 made
+        1m10s  group a pays for 1
+               node x
+               pod web-1 on x
     "#]]
     .assert_eq(&play.log());
 }
@@ -123,12 +123,12 @@ fn the_time_a_pod_runs_for_counts_from_its_start_after_the_start_delay() {
     ]);
     play.until(600);
     expect![[r#"
-            0s  group a pays for 1
-                node a-1
-                group a pays for 1
-                pod batch-1 made
-                pod batch-1 on a-1
-          1m5s  pod batch-1 gone: Finished
+        0s     group a pays for 1
+               node a-1
+               group a pays for 1
+               pod batch-1 made
+               pod batch-1 on a-1
+        1m5s   pod batch-1 gone: Finished
     "#]]
     .assert_eq(&play.log());
 }

@@ -1,7 +1,7 @@
 //! The world's rules, each as a small fixture and the log of what happens.
 //!
-//! `docs/reference/scenario.md` states the rules. Nodes have 4 cpu; machines of a group boot in 90 s
-//! where nothing else is said.
+//! `docs/reference/scenario.md` states the rules. Nodes have 4 cpu; machines of a group boot in
+//! 90 s where nothing else is said.
 
 mod budgets;
 mod cloud;

@@ -10,7 +10,8 @@ pub(crate) fn scenario(events: &Value) -> Value {
 pub(crate) fn scenario_with(events: &Value, world: &Value) -> Value {
     json!({
         "apiVersion": "plimsoll.dev/v1alpha1", "kind": "Scenario", "metadata": {"name": "s"},
-        "spec": {"start": "2026-01-05T06:00:00Z", "duration": "12h", "events": events, "world": world},
+        "spec": {"start": "2026-01-05T06:00:00Z", "duration": "12h", "events": events,
+                 "world": world},
     })
 }
 

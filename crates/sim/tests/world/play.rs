@@ -141,7 +141,7 @@ impl Play {
             (now - self.start).to_string()
         };
         self.logged_at = Some(now);
-        writeln!(self.log, "{time:>6}  {line}").expect("text has room");
+        writeln!(self.log, "{time:<6} {line}").expect("text has room");
     }
 
     fn describe(&mut self, effect: &Effect) -> String {

@@ -51,13 +51,13 @@ fn an_evicted_pod_is_replaced_and_its_replacement_ends_when_the_original_ended()
     play.log();
     play.until(50).evict("web-1").settle().evict("web-again-1").settle().until(100);
     expect![[r#"
-           50s  pod web-again-1 made
-                pod web-1 gone: Evicted
-                pod web-again-1 on a-2
-                pod web-again-2 made
-                pod web-again-1 gone: Evicted
-                pod web-again-2 on a-2
-         1m40s  pod web-again-2 gone: Deleted
+        50s    pod web-again-1 made
+               pod web-1 gone: Evicted
+               pod web-again-1 on a-2
+               pod web-again-2 made
+               pod web-again-1 gone: Evicted
+               pod web-again-2 on a-2
+        1m40s  pod web-again-2 gone: Deleted
     "#]]
     .assert_eq(&play.log());
 }
@@ -70,14 +70,14 @@ fn a_recorded_pod_without_a_controller_is_not_replaced() {
     let mut play = Play::of(world, START);
     play.until(50).evict("web-1").settle().until(100);
     expect![[r#"
-           10s  group a pays for 1
-                node a-1
-                group a pays for 2
-                node a-2
-                group a pays for 2
-                pod web-1 made
-                pod web-1 on a-2
-           50s  pod web-1 gone: Evicted
+        10s    group a pays for 1
+               node a-1
+               group a pays for 2
+               node a-2
+               group a pays for 2
+               pod web-1 made
+               pod web-1 on a-2
+        50s    pod web-1 gone: Evicted
     "#]]
     .assert_eq(&play.log());
 }
@@ -92,14 +92,14 @@ fn where_the_recording_says_who_was_bound_nobody_schedules() {
     let mut play = Play::of(world, START);
     play.until(200);
     expect![[r#"
-           10s  group a pays for 1
-                node a-1
-                group a pays for 2
-                node a-2
-                group a pays for 2
-                pod web-1 made
-           25s  pod web-1 on a-2
-         1m40s  pod web-1 gone: Deleted
+        10s    group a pays for 1
+               node a-1
+               group a pays for 2
+               node a-2
+               group a pays for 2
+               pod web-1 made
+        25s    pod web-1 on a-2
+        1m40s  pod web-1 gone: Deleted
     "#]]
     .assert_eq(&play.log());
 }
