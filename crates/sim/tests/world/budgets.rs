@@ -3,7 +3,7 @@
 use expect_test::expect;
 use serde_json::json;
 
-use crate::objects::{budget, group, node, scenario, scenario_with, workload};
+use crate::objects::{budget, group, node, owned_pod, scenario, scenario_with, workload};
 use crate::play::Play;
 
 #[test]
@@ -63,6 +63,25 @@ fn cordon(node: plimsoll_core::ids::NodeId) -> plimsoll_sim::Command {
 }
 
 #[test]
+fn a_budget_holds_for_pods_whose_controller_no_file_describes() {
+    let mut play = Play::new(vec![
+        scenario(&json!([])),
+        group("a"),
+        node("a-1", "a"),
+        owned_pod("web-1", "web", "1", "a-1"),
+        owned_pod("web-2", "web", "1", "a-1"),
+        budget("web", 1),
+    ]);
+    play.log();
+    play.evict("web-1").evict("web-2");
+    expect![[r#"
+        0s     pod web-1 gone: Evicted
+               refused: Cannot evict pod as it would violate the pod's disruption budget.
+    "#]]
+    .assert_eq(&play.log());
+}
+
+#[test]
 fn with_grace_periods_a_pod_holds_its_room_until_its_period_is_over() {
     let mut web = workload("ReplicaSet", "web", 1, "3");
     web["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = json!(45);
@@ -106,7 +125,7 @@ fn a_pod_that_is_going_uses_its_budget_once_and_is_not_healthy_any_more() {
 
 #[test]
 fn a_pod_that_was_going_when_the_file_was_written_goes_when_it_says_and_is_replaced_at_once() {
-    let mut going = crate::objects::owned_pod("web-1", "web", "3", "a-1");
+    let mut going = owned_pod("web-1", "web", "3", "a-1");
     going["metadata"]["deletionTimestamp"] = json!("2026-01-05T06:00:20Z");
     let mut play = Play::new(vec![
         scenario(&json!([])),
