@@ -500,3 +500,6 @@ impl Step<'_, '_> {
         self.actions.push(Action::DeleteInstances { group, ids, reason });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -293,7 +293,7 @@ impl Fixture {
                 Subject::Pod(name) | Subject::Node(name) | Subject::Group(name) => name,
                 Subject::Cluster => "cluster",
             };
-            format!("  {subject}: {}", reason.text)
+            format!("why {subject}: {}", reason.text)
         }));
         lines.join("\n")
     }

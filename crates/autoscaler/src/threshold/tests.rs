@@ -21,11 +21,11 @@ fn one_node_is_added_for_many_pods_then_nothing_for_the_cooldown() {
     let third = fixture.after(10, &mut threshold);
     expect![[r#"
         b +1
-          b: 9 pods wait: one more node, 0->1
+        why b: 9 pods wait: one more node, 0->1
         --
         --
         b +1
-          b: 9 pods wait: one more node, 1->2"#]]
+        why b: 9 pods wait: one more node, 1->2"#]]
     .assert_eq(&[first, second, third].join("\n--\n").replace("--\n\n--", "--\n--"));
 }
 
@@ -35,7 +35,7 @@ fn a_pod_that_no_group_holds_adds_nothing() {
     fixture.group("a", 0, 5, "4", "16Gi");
     fixture.pending("huge", 1, &pod_spec("64", "1Gi"));
     let mut threshold = Threshold::new(settings());
-    expect!["  cluster: 1 pods wait, and no group with room would hold any"]
+    expect!["why cluster: 1 pods wait, and no group with room would hold any"]
         .assert_eq(&fixture.after(0, &mut threshold));
     assert_eq!(fixture.after(10, &mut threshold), "");
 }
@@ -49,7 +49,7 @@ fn an_idle_cluster_loses_its_emptiest_node_but_never_its_minimum() {
     let mut threshold = Threshold::new(settings());
     expect![[r#"
         idle taints [ToBeDeletedByClusterAutoscaler]
-          idle: the cluster is mostly idle: removing it, 0 pods move"#]]
+        why idle: the cluster is mostly idle: removing it, 0 pods move"#]]
     .assert_eq(&fixture.after(0, &mut threshold));
     let actions = threshold.resume(&fixture.cluster, fixture.now);
     assert!(matches!(actions[..], [Action::DeleteNode { node, .. }] if node == idle));
@@ -74,7 +74,7 @@ fn a_drain_that_budgets_hold_up_is_given_up() {
     expect![[r#"
         n1 taints [ToBeDeletedByClusterAutoscaler]
         evict shop/web-1
-          n1: the cluster is mostly idle: removing it, 1 pods move
+        why n1: the cluster is mostly idle: removing it, 1 pods move
         evict shop/web-1
         n1 taints []
         n1 stays: 1 pods could not be evicted"#]]
