@@ -60,6 +60,19 @@ impl Cluster {
         found
     }
 
+    /// Whether a pod of this shape fits on any other node than `node` now.
+    pub fn fits_elsewhere(&mut self, shape: ShapeId, node: NodeId) -> bool {
+        let fit = self.catalog.fit_of(shape);
+        let mut index = FitIndexes::take(self, fit, false);
+        let end = self.nodes.slot_count();
+        let elsewhere = match index.next_fit(0, end) {
+            Some(first) if first == node => index.next_fit(node.index() + 1, end).is_some(),
+            first => first.is_some(),
+        };
+        self.fits.give_back(fit, &mut index);
+        elsewhere
+    }
+
     /// How many nodes a pod of this shape fits on now.
     pub fn count_fits(&mut self, shape: ShapeId) -> usize {
         let fit = self.catalog.fit_of(shape);

@@ -4,14 +4,14 @@ use plimsoll_core::drain::DrainRules;
 use plimsoll_core::ids::NodeId;
 use plimsoll_core::{Cluster, Fork, SimDuration, SimTime};
 
-use super::candidates::{Candidates, Eligibility};
+use super::candidates::{Candidates, Eligibility, is_disabled_by_annotation};
 use super::cooldown::Cooldowns;
 use super::findings::Findings;
 use super::simulation::{Simulation, Trial};
 use super::taint_facts::TaintFactsCache;
 use super::unneeded::{UnneededNode, UnneededNodes};
 use super::unremovable::{
-    Remembered, Surroundings, UnremovableMemory, UnremovableReason, last_look_before,
+    Outlook, Remembered, Surroundings, UnremovableMemory, UnremovableReason, last_look_before,
 };
 use super::utilization::UtilizationReader;
 use crate::loop_context::LoopContext;
@@ -117,7 +117,42 @@ impl Planner {
             || self.found.len() >= self.limit(self.unneeded.list().len());
         self.unneeded.update(&mut self.found);
         self.end_loop(fork.version(), context.fork_is_bare, limit_was_hit, now);
+        self.look_ahead(fork, context, is_going, now);
         unremovable
+    }
+
+    /// Works out what the next look at each remembered node would find, where that is plain: so that
+    /// no loop has to run only to find the same.
+    fn look_ahead(
+        &mut self,
+        fork: &mut Fork<'_>,
+        context: &LoopContext<'_>,
+        is_going: &impl Fn(NodeId) -> bool,
+        now: SimTime,
+    ) {
+        let settings = context.settings;
+        for one in self.memory.entries_mut() {
+            one.outlook = Outlook::Unknown;
+            let node = fork.node(one.node);
+            let Some(group) = node.group else { continue };
+            // What is only tried on the fork may be tried elsewhere by the next loop.
+            let is_plain = context.fork_is_bare
+                && context.is_ready(one.node)
+                && !settings.scale_down_delay_type_local
+                && !is_disabled_by_annotation(fork, one.node)
+                && !is_going(one.node)
+                && self.taints.of(fork, one.node).being_deleted_until(now).is_none();
+            if !is_plain {
+                continue;
+            }
+            let min_size = fork.group(group).spec.min_size;
+            let is_above = self.utilization.read(fork, one.node, now).1;
+            if context.targets[group.index()] <= min_size || is_above {
+                one.outlook = Outlook::Nothing;
+            } else if self.simulation.stays_stuck(fork, one, &self.rules, now) {
+                one.outlook = Outlook::Same;
+            }
+        }
     }
 
     fn simulate(&mut self, fork: &mut Fork<'_>, now: SimTime) -> Vec<(NodeId, UnremovableReason)> {
@@ -129,7 +164,8 @@ impl Planner {
             if self.found.len() >= limit {
                 break;
             }
-            let reason = match self.simulation.take_away(&mut away, node, &self.rules, now) {
+            let (reason, stuck) = match self.simulation.take_away(&mut away, node, &self.rules, now)
+            {
                 Trial::Removable { first_moved, is_risky, awaits_completion } => {
                     let moved = first_moved..self.simulation.moved.len();
                     self.found.push(UnneededNode {
@@ -143,8 +179,10 @@ impl Planner {
                     });
                     continue;
                 }
-                Trial::Blocked(pod, reason) => UnremovableReason::BlockedByPod(pod, reason),
-                Trial::NoPlace => UnremovableReason::NoPlaceToMovePods,
+                Trial::Blocked(pod, reason) => {
+                    (UnremovableReason::BlockedByPod(pod, reason), Some(pod))
+                }
+                Trial::NoPlace(stuck) => (UnremovableReason::NoPlaceToMovePods, stuck),
             };
             let holds =
                 self.simulation.node_holds_until == SimTime::MAX && !self.simulation.used_hints;
@@ -155,6 +193,8 @@ impl Planner {
                 reason,
                 loop_number: self.simulation.hints.loop_number(),
                 surroundings: holds.then_some((away.version(), self.simulation.trace)),
+                stuck: stuck.map(|pod| (pod, away.pod(pod).serial)),
+                outlook: Outlook::Unknown,
             });
             self.findings.unremovable(node, reason);
             unremovable.push((node, reason));
@@ -203,7 +243,9 @@ impl Planner {
             .memory
             .entries()
             .iter()
-            .filter(|one| one.surroundings != Some(last.surroundings))
+            .filter(|one| {
+                one.surroundings != Some(last.surroundings) && one.outlook == Outlook::Unknown
+            })
             .map(|one| one.until)
             .min();
         let ends = [
@@ -242,7 +284,9 @@ impl Planner {
             hints.renew(*pod, last.number, newest);
         }
         for one in self.memory.entries_mut() {
-            if one.surroundings != Some(last.surroundings) {
+            let looks_the_same = one.outlook == Outlook::Same
+                || (one.outlook == Outlook::Unknown && one.surroundings == Some(last.surroundings));
+            if !looks_the_same {
                 continue;
             }
             let (interval, timeout) = (self.scan_interval, self.recheck_timeout);

@@ -8,6 +8,7 @@ use plimsoll_core::{Cluster, Fork, SimTime};
 use rustc_hash::FxHasher;
 
 use super::hints::Hints;
+use super::unremovable::{Remembered, UnremovableReason};
 
 /// One loop's simulations. Nodes that can go are taken away one after the other: what is tried next
 /// sees their pods in their new places.
@@ -43,8 +44,9 @@ pub(super) enum Trial {
     Removable { first_moved: usize, is_risky: bool, awaits_completion: bool },
     /// This pod cannot move.
     Blocked(PodId, BlockingReason),
-    /// A pod found no place.
-    NoPlace,
+    /// A pod found no place. It is named where it fits on no other node even if nothing else is
+    /// moved: then the same is found for as long as that is so.
+    NoPlace(Option<PodId>),
 }
 
 impl Simulation {
@@ -91,16 +93,59 @@ impl Simulation {
                 DrainVerdict::Blocked(reason) => return Trial::Blocked(*pod, reason),
             }
         }
+        // A pod that fits nowhere else settles it before anything is moved. Moving other pods only
+        // takes room away, so that moving them first could not help it.
+        let stuck = self.pods.iter().copied().find(|pod| {
+            let shape = fork.pod(*pod).shape;
+            !fork.fits_elsewhere(shape, node)
+        });
+        if let Some(stuck) = stuck {
+            return Trial::NoPlace(Some(stuck));
+        }
         let first_moved = self.moved.len();
         if !self.pods.is_empty() && !self.move_pods(fork, node, now) {
             self.moved.truncate(first_moved);
-            return Trial::NoPlace;
+            return Trial::NoPlace(None);
         }
         self.destinations[node.index()] = false;
         self.verdicts_hold_until = self.verdicts_hold_until.min(self.node_holds_until);
         self.note_trace(fork, node, first_moved);
         let is_risky = !drain::use_budgets(fork, &self.moved[first_moved..]);
         Trial::Removable { first_moved, is_risky, awaits_completion }
+    }
+
+    /// Whether another look at a remembered node would find just the same: the same pod may not
+    /// move, or the pod that found no place still fits nowhere else. Time alone changes nothing about
+    /// that.
+    pub(super) fn stays_stuck(
+        &self,
+        fork: &mut Fork<'_>,
+        remembered: &Remembered,
+        rules: &DrainRules,
+        now: SimTime,
+    ) -> bool {
+        let Some((id, serial)) = remembered.stuck else { return false };
+        let Some(pod) = fork.find_pod(id).filter(|pod| pod.serial == serial) else { return false };
+        let (shape, node) = (pod.shape, remembered.node);
+        if pod.node != Some(node) {
+            return false;
+        }
+        let mut stuck_moves = false;
+        for other in &fork.node(node).pods {
+            if drain::judged_until(fork, *other, rules, now).is_some() {
+                return false;
+            }
+            match drain::judge(fork, *other, rules, now) {
+                DrainVerdict::Blocked(reason) => {
+                    return remembered.reason == UnremovableReason::BlockedByPod(*other, reason);
+                }
+                DrainVerdict::Move => stuck_moves |= *other == id,
+                DrainVerdict::Skip | DrainVerdict::DaemonSet | DrainVerdict::AwaitCompletion => {}
+            }
+        }
+        remembered.reason == UnremovableReason::NoPlaceToMovePods
+            && stuck_moves
+            && !fork.fits_elsewhere(shape, node)
     }
 
     /// Moves the pods, all or none. The node stays without them, so that its zone still counts.

@@ -87,6 +87,21 @@ pub(super) struct Remembered {
     pub(super) loop_number: u64,
     /// Where the same verdict would come again; `None` when that is not known.
     pub(super) surroundings: Option<Surroundings>,
+    /// The pod that keeps the node whatever else happens, and its serial.
+    pub(super) stuck: Option<(PodId, u64)>,
+    /// What the next look would find, as of the end of the last loop.
+    pub(super) outlook: Outlook,
+}
+
+/// What looking again at a remembered node would find while the cluster stays as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outlook {
+    /// That has to be seen.
+    Unknown,
+    /// The same, for another while.
+    Same,
+    /// Nobody would look: it is no candidate any more.
+    Nothing,
 }
 
 /// What simulations found unremovable, until it is looked at again. Entries go by time or with the

@@ -1,0 +1,43 @@
+//! Our answers against upstream's, suite by suite.
+
+use std::path::PathBuf;
+
+use plimsoll_replay::goldens::check_suite;
+
+/// How many cases of a suite must agree at least. The number only rises; exact agreement is the
+/// goal.
+const TIMELINE_AGREEING_MIN: usize = 1;
+
+#[test]
+fn whole_scenarios_are_told_as_upstream_tells_them() {
+    let Some(folder) = goldens("timeline") else { return };
+    let result = check_suite(&folder).expect("the suite can be read");
+    let differing: Vec<&str> = result
+        .cases
+        .iter()
+        .filter(|case| !case.differences.is_empty())
+        .map(|case| case.name.as_str())
+        .collect();
+    assert!(
+        result.agreeing_cases() >= TIMELINE_AGREEING_MIN,
+        "{} of {} agree; differing: {differing:?}",
+        result.agreeing_cases(),
+        result.cases.len(),
+    );
+}
+
+/// The suite's folder. On a user's machine there is none; CI must not go without.
+fn goldens(suite: &str) -> Option<PathBuf> {
+    let shared = std::env::var_os("PLIMSOLL_SHARED").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
+        PathBuf::from,
+    );
+    let folder = shared.join("goldens").join(suite);
+    let there = folder.is_dir();
+    assert!(
+        there || std::env::var_os("CI").is_none(),
+        "CI needs the goldens, and {} is missing",
+        folder.display()
+    );
+    there.then_some(folder)
+}
