@@ -19,10 +19,13 @@ pub struct WorkloadObject {
     pub uid: String,
     /// When it was created.
     pub created_at: Option<SimTime>,
-    /// How many pods it wants: `replicas`, or `parallelism` of a Job. A DaemonSet has one per node.
+    /// How many pods it wants: `replicas`, or `parallelism` of a Job, which is 0 for one that is
+    /// suspended or finished. A DaemonSet has one per node.
     pub replicas: u32,
     /// How many pods a Job must see succeed; `None`: as many as `parallelism`.
     pub completions: Option<u32>,
+    /// How many pods of a Job have succeeded so far.
+    pub succeeded: u32,
     /// Which pods are its own.
     pub selector: LabelSelector,
     /// What its pods look like; `None` where the document has no template (a bare recording).

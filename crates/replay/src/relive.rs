@@ -2,13 +2,14 @@
 //! happened.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use plimsoll_core::cluster::WorkloadKey;
 use plimsoll_core::ids::{GroupId, NodeId, ShapeId, WorkloadId};
 use plimsoll_core::node::{HOSTNAME_LABEL, NODE_GROUP_LABEL, Readiness};
 use plimsoll_core::objects::Object;
+use plimsoll_core::pod::ControllerRef;
 use plimsoll_core::workload::{WorkloadKind, WorkloadObject};
 use plimsoll_core::{NodeBirth, NodeObject, SimTime};
 use plimsoll_sim::{Input, RecordedPod, World, WorldSettings};
@@ -66,7 +67,7 @@ pub fn world_as_recorded(recording: &Recording, seed: u64, from: SimTime) -> Wor
 struct Builder<'a> {
     world: &'a mut World,
     /// Shapes by the address of the shared object, so that each is interned once.
-    shapes: BTreeMap<usize, (ShapeId, Option<WorkloadId>)>,
+    shapes: BTreeMap<usize, ShapeId>,
 }
 
 impl Builder<'_> {
@@ -81,24 +82,30 @@ impl Builder<'_> {
         }
     }
 
-    /// Controllers exist for the drain rules and budgets; the pods come from the recording.
+    /// Controllers exist for the drain rules and budgets; the pods come from the recording. One that
+    /// comes later is known from the beginning, as it was when it came.
     fn know_workloads(&mut self, recording: &Recording) {
+        let mut known: BTreeSet<(WorkloadKind, &str, &str)> = BTreeSet::new();
         for object in recording.workloads() {
-            self.know_workload(object);
+            if known.insert((object.kind, &object.namespace, &object.name)) {
+                self.know_workload(object);
+            }
+        }
+        for job in &recording.jobs {
+            let key = WorkloadKey::new(WorkloadKind::Job, &job.namespace, &job.name);
+            let above = self.intern_controller(job.controller.as_ref(), &job.namespace);
+            let id = self.world.know_workload(key, job.replicas, true);
+            self.world.cluster.update_workload(id, |one| one.controller = above);
         }
     }
 
     fn know_workload(&mut self, object: &WorkloadObject) {
         let key = WorkloadKey::new(object.kind, &object.namespace, &object.name);
         let id = self.world.know_workload(key, object.replicas, true);
-        let above = object.controller.as_ref().map(|one| {
-            self.world.cluster.intern_workload(WorkloadKey {
-                kind: one.kind.clone(),
-                namespace: object.namespace.clone(),
-                name: one.name.clone(),
-            })
-        });
-        let shape = object.template.as_ref().map(|spec| self.world.cluster.intern_shape(spec));
+        let above = self.intern_controller(object.controller.as_ref(), &object.namespace);
+        // A Job's template carries the Job's name: each would be a shape that no recorded pod has.
+        let template = object.template.as_ref().filter(|_| object.kind != WorkloadKind::Job);
+        let shape = template.map(|spec| self.world.cluster.intern_shape(spec));
         self.world.cluster.update_workload(id, |one| {
             one.controller = above;
             one.shape = shape;
@@ -106,25 +113,33 @@ impl Builder<'_> {
         });
     }
 
-    fn describe(&mut self, pod: &PodHistory) -> (ShapeId, Option<WorkloadId>) {
+    fn intern_controller(
+        &mut self,
+        controller: Option<&ControllerRef>,
+        namespace: &str,
+    ) -> Option<WorkloadId> {
+        let one = controller?;
+        Some(self.world.cluster.intern_workload(WorkloadKey {
+            kind: one.kind.clone(),
+            namespace: namespace.to_owned(),
+            name: one.name.clone(),
+        }))
+    }
+
+    fn shape_of(&mut self, pod: &PodHistory) -> ShapeId {
         let address = Arc::as_ptr(&pod.object) as usize;
         if let Some(known) = self.shapes.get(&address) {
             return *known;
         }
         let shape = self.world.cluster.intern_shape(&pod.object.spec);
-        let controller = pod.object.controller.as_ref().map(|one| {
-            self.world.cluster.intern_workload(WorkloadKey {
-                kind: one.kind.clone(),
-                namespace: pod.object.spec.namespace.clone(),
-                name: one.name.clone(),
-            })
-        });
-        self.shapes.insert(address, (shape, controller));
-        (shape, controller)
+        self.shapes.insert(address, shape);
+        shape
     }
 
     fn recorded_pod(&mut self, pod: &PodHistory, key: u32) -> RecordedPod {
-        let (shape, controller) = self.describe(pod);
+        let shape = self.shape_of(pod);
+        let namespace = &pod.object.spec.namespace;
+        let controller = self.intern_controller(pod.controller.as_ref(), namespace);
         RecordedPod {
             key,
             name: pod.name.as_str().into(),
@@ -145,7 +160,7 @@ impl Builder<'_> {
             }
         }
         for pod in &recording.daemon_pods {
-            let Some(controller) = &pod.object.controller else { continue };
+            let Some(controller) = &pod.controller else { continue };
             let namespace = pod.object.spec.namespace.clone();
             let key = (namespace.clone(), controller.name.clone());
             templates.entry(key).or_insert_with(|| daemon_set_of(pod, namespace, controller));
@@ -155,6 +170,7 @@ impl Builder<'_> {
             let Some((_, Some(node))) = bound_before else { continue };
             let mut object = (*pod.object).clone();
             object.name.clone_from(&pod.name);
+            object.controller.clone_from(&pod.controller);
             object.node_name = Some(node.to_string());
             self.world.apply_pod(object);
         }
@@ -229,19 +245,19 @@ impl Builder<'_> {
                     Object::NodeGroup(group) => Input::ApplyGroup(Box::new(group.clone())),
                     _ => continue,
                 },
-                OutsideChange::Delete { kind, namespace, name }
-                    if kind == "PodDisruptionBudget" || kind == "DaemonSet" =>
-                {
+                OutsideChange::Scale { kind, namespace, name, replicas } => {
+                    Input::RecordedWorkload {
+                        key: WorkloadKey::new(*kind, namespace, name),
+                        replicas: *replicas,
+                        exists: true,
+                    }
+                }
+                OutsideChange::Delete { kind, namespace, name } => {
                     let (kind, namespace, name) = (kind.clone(), namespace.clone(), name.clone());
                     Input::Delete { kind, namespace, name }
                 }
-                OutsideChange::Delete { .. } => continue,
             };
-            // Jobs of a trace are many, exist from the start and never change.
-            let is_job = matches!(&input, Input::RecordedWorkload { key, .. } if key.kind == "Job");
-            if !is_job {
-                self.world.schedule((*at).max(from), input);
-            }
+            self.world.schedule((*at).max(from), input);
         }
     }
 
@@ -263,7 +279,7 @@ impl Builder<'_> {
 fn daemon_set_of(
     pod: &PodHistory,
     namespace: String,
-    controller: &plimsoll_core::pod::ControllerRef,
+    controller: &ControllerRef,
 ) -> WorkloadObject {
     let mut template = pod.object.spec.clone();
     // The controller pins each pod to its node; the template names none.
@@ -277,6 +293,7 @@ fn daemon_set_of(
         created_at: None,
         replicas: 0,
         completions: None,
+        succeeded: 0,
         selector: plimsoll_core::labels::LabelSelector::default(),
         template: Some(template),
         controller: None,

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 
 use plimsoll_core::SimTime;
 use plimsoll_core::ids::{GroupId, PodId};
@@ -32,8 +33,8 @@ pub enum Event {
     InstanceBoots {
         /// Of this group.
         group: GroupId,
-        /// The number within the group.
-        number: u32,
+        /// The cloud's id of the machine.
+        id: Arc<str>,
     },
     /// Something from outside: the scenario or the recording.
     Input(Box<Input>),
@@ -117,7 +118,7 @@ mod tests {
     #[test]
     fn within_an_instant_pods_finish_before_machines_come_up() {
         let mut queue = EventQueue::default();
-        let boots = Event::InstanceBoots { group: GroupId(0), number: 1 };
+        let boots = Event::InstanceBoots { group: GroupId(0), id: "a-1".into() };
         let finishes = Event::PodFinishes { pod: PodId(0), serial: 1 };
         queue.push(SimTime(5), Event::BackoffEnds);
         queue.push(SimTime(5), boots.clone());

@@ -49,6 +49,8 @@ pub struct World {
     /// The living pods of a recording by key.
     recorded: BTreeMap<u32, PodId>,
     node_names: FxHashMap<Arc<str>, NodeId>,
+    /// Pods of the start that preemption made room for, by id and serial.
+    nominated: Vec<(PodId, u64)>,
     effects: Vec<Effect>,
     settled_version: Option<u64>,
     backoff_wake: Option<SimTime>,
@@ -99,6 +101,7 @@ impl World {
             lives: FxHashMap::default(),
             recorded: BTreeMap::new(),
             node_names: FxHashMap::default(),
+            nominated: Vec::new(),
             effects: Vec::new(),
             settled_version: None,
             backoff_wake: None,
@@ -144,7 +147,7 @@ impl World {
         match event {
             Event::PodFinishes { pod, serial } => self.finish_pod(pod, serial),
             Event::PodGone { pod, serial, cause } => self.end_grace(pod, serial, cause),
-            Event::InstanceBoots { group, number } => self.boot_instance(group, number),
+            Event::InstanceBoots { group, id } => self.boot_instance(group, &id),
             Event::Input(input) => self.take_input(*input),
             Event::BackoffEnds => self.settled_version = None,
         }
@@ -204,6 +207,9 @@ impl World {
 
     fn note_bound(&mut self, pod: PodId, node: NodeId) {
         self.tell_bound(pod, node);
+        if self.cluster.pod(pod).nominated.is_some() {
+            self.cluster.set_nominated(pod, None);
+        }
         self.start_running(pod);
         if let Some(controller) = self.cluster.pod(pod).controller {
             self.controllers.pod_bound(&self.cluster, controller);

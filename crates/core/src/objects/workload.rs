@@ -9,7 +9,25 @@ use super::priority::PriorityClasses;
 use super::selectors;
 use crate::labels::{LabelSelector, Labels};
 use crate::pod::{PodSpec, RestartPolicy};
+use crate::taints::{TaintEffect, Toleration};
 use crate::workload::{WorkloadKind, WorkloadObject};
+
+/// The taints that a DaemonSet's pods tolerate whatever its template says.
+///
+/// Source: `AddOrUpdateDaemonPodTolerations` in `pkg/controller/daemon/util`.
+const DAEMON_TOLERATIONS: [(&str, TaintEffect); 6] = [
+    ("node.kubernetes.io/not-ready", TaintEffect::NoExecute),
+    ("node.kubernetes.io/unreachable", TaintEffect::NoExecute),
+    ("node.kubernetes.io/disk-pressure", TaintEffect::NoSchedule),
+    ("node.kubernetes.io/memory-pressure", TaintEffect::NoSchedule),
+    ("node.kubernetes.io/pid-pressure", TaintEffect::NoSchedule),
+    ("node.kubernetes.io/unschedulable", TaintEffect::NoSchedule),
+];
+/// The one that they tolerate as well when they use the node's network.
+const HOST_NETWORK_TOLERATION: (&str, TaintEffect) =
+    ("node.kubernetes.io/network-unavailable", TaintEffect::NoSchedule);
+/// The conditions that say that a Job is over.
+const FINISHED_CONDITIONS: [&str; 2] = ["Complete", "Failed"];
 
 /// Reads a controller of this kind.
 pub(super) fn read(
@@ -19,6 +37,10 @@ pub(super) fn read(
     classes: &PriorityClasses,
 ) -> Read<WorkloadObject> {
     let metadata = Metadata::read(object, Scope::Namespaced)?;
+    let progress = match kind {
+        WorkloadKind::Job => object.inside("status", JobProgress::read)?.unwrap_or_default(),
+        _ => JobProgress::default(),
+    };
     object.required("spec", |value| {
         let spec = Fields::of(value)?;
         let template = spec.inside("template", |template| {
@@ -27,6 +49,9 @@ pub(super) fn read(
                 pod::mark_unjudged(&mut pods, "persistentVolumeClaim");
             }
             pod::refuse_restart_policy(pods.restart_policy, allowed_policies(kind))?;
+            if kind == WorkloadKind::DaemonSet {
+                add_daemon_tolerations(&mut pods, uses_host_network(template)?);
+            }
             Ok(pods)
         })?;
         let selector = read_selector(kind, spec, &metadata.name)?;
@@ -38,16 +63,61 @@ pub(super) fn read(
             name: metadata.name.clone(),
             uid: metadata.uid.clone(),
             created_at: metadata.created_at,
-            replicas: read_replicas(kind, spec)?,
+            replicas: if progress.finished { 0 } else { read_replicas(kind, spec)? },
             completions: match kind {
                 WorkloadKind::Job => spec.optional("completions", fields::count)?,
                 _ => None,
             },
+            succeeded: progress.succeeded,
             selector,
             template,
             controller: metadata.controller.clone(),
         })
     })
+}
+
+/// How far a Job has come.
+#[derive(Default)]
+struct JobProgress {
+    succeeded: u32,
+    finished: bool,
+}
+
+impl JobProgress {
+    fn read(status: Fields<'_>) -> Read<JobProgress> {
+        let conditions = status.items("conditions", |value| {
+            let condition = Fields::of(value)?;
+            let kind = condition.required("type", fields::text)?;
+            let holds = condition.required("status", fields::text)? == "True";
+            Ok(holds && FINISHED_CONDITIONS.contains(&kind.as_str()))
+        })?;
+        Ok(JobProgress {
+            succeeded: status.or_default("succeeded", fields::count)?,
+            finished: conditions.contains(&true),
+        })
+    }
+}
+
+fn uses_host_network(template: Fields<'_>) -> Read<bool> {
+    let flag = template.inside("spec", |spec| spec.or_default("hostNetwork", fields::flag))?;
+    Ok(flag.unwrap_or(false))
+}
+
+/// Adds the tolerations that the DaemonSet controller gives to its pods, where they are not there
+/// already.
+fn add_daemon_tolerations(pods: &mut PodSpec, host_network: bool) {
+    let network = host_network.then_some(HOST_NETWORK_TOLERATION);
+    for (key, effect) in DAEMON_TOLERATIONS.into_iter().chain(network) {
+        let toleration = Toleration {
+            key: key.to_owned(),
+            equal: false,
+            value: String::new(),
+            effect: Some(effect),
+        };
+        if !pods.tolerations.contains(&toleration) {
+            pods.tolerations.push(toleration);
+        }
+    }
 }
 
 /// How pods of a controller may be restarted.

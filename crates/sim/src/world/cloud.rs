@@ -35,8 +35,8 @@ struct GroupState {
     failing_until: SimTime,
     failing_next: u32,
     unregistered_next: u32,
-    /// Numbers of machines that run but never become Nodes.
-    unregistered: BTreeSet<u32>,
+    /// Ids of machines that run but never become Nodes.
+    unregistered: BTreeSet<Arc<str>>,
     slow_until: SimTime,
     slow_by: SimDuration,
 }
@@ -117,29 +117,45 @@ impl World {
         state.last_number += 1;
         let number = state.last_number;
         let boot_delay = state.boots.boot_delay(spec.boot_delay);
-        let launch = state.fate(now, boot_delay);
-        let (instance_state, error, boots_at) = match launch {
-            Launch::Boots(after) => (InstanceState::Creating, None, Some(after)),
-            Launch::NeverRegisters(after) => (InstanceState::Creating, None, Some(after)),
-            Launch::NeverReady => (InstanceState::Creating, None, None),
-            Launch::Fails(error) => (InstanceState::Creating, Some(error), None),
+        let id: Arc<str> = instance_id(&spec.name, number).into();
+        let launch = state.fate(now, boot_delay, &id);
+        let (error, boots_after) = match launch {
+            Launch::Boots(after) | Launch::NeverRegisters(after) => (None, Some(after)),
+            Launch::NeverReady => (None, None),
+            Launch::Fails(error) => (Some(error), None),
         };
         let instance = Instance {
-            id: instance_id(&spec.name, number).into(),
-            state: instance_state,
+            id: Arc::clone(&id),
+            state: InstanceState::Creating,
             error,
             created_at: Some(now),
         };
         self.cluster.update_instances(group, |list| list.push(instance));
-        if let Some(after) = boots_at {
-            self.events.push(now + after, Event::InstanceBoots { group, number });
+        if let Some(after) = boots_after {
+            self.events.push(now + after, Event::InstanceBoots { group, id });
+        }
+    }
+
+    /// Boots the machines that the cloud lists as being created. How long they have been at it is
+    /// not known, so their delay counts from now.
+    pub(super) fn boot_listed(&mut self, group: GroupId) {
+        let spec = Arc::clone(&self.cluster.group(group).spec);
+        let listed = Arc::clone(&self.cluster.group(group).instances);
+        let boots = |one: &&Instance| one.state == InstanceState::Creating && one.error.is_none();
+        for instance in listed.iter().filter(boots) {
+            let registered =
+                self.cluster.nodes().any(|(_, node)| *node.provider_id == *instance.id);
+            if !registered {
+                let after = self.cloud.group(group, &spec.name).boots.boot_delay(spec.boot_delay);
+                let event = Event::InstanceBoots { group, id: Arc::clone(&instance.id) };
+                self.events.push(self.now + after, event);
+            }
         }
     }
 
     /// A machine is up; its Node appears, and the DaemonSets' pods run on it.
-    pub(super) fn boot_instance(&mut self, group: GroupId, number: u32) {
+    pub(super) fn boot_instance(&mut self, group: GroupId, id: &str) {
         let spec = Arc::clone(&self.cluster.group(group).spec);
-        let id = instance_id(&spec.name, number);
         let mut found = false;
         self.cluster.update_instances(group, |list| {
             if let Some(instance) = list.iter_mut().rfind(|one| *one.id == *id) {
@@ -147,16 +163,18 @@ impl World {
                 found = true;
             }
         });
-        if !found || self.cloud.group(group, &spec.name).is_unregistered(number) {
+        let name = instance_name(id).to_owned();
+        let registers = !self.cloud.group(group, &spec.name).unregistered.contains(id);
+        // A listed machine may be called like a Node of another machine; there is no second one.
+        if !found || !registers || self.node_named(&name).is_some() {
             return;
         }
-        let name = format!("{}-{number}", spec.name);
         let mut node = spec.template.clone();
         node.labels.insert(HOSTNAME_LABEL.to_owned(), name.clone());
         node.labels.entry(NODE_GROUP_LABEL.to_owned()).or_insert_with(|| spec.name.clone());
         let birth = NodeBirth {
             name,
-            provider_id: id,
+            provider_id: id.to_owned(),
             spec: node,
             annotations: spec.template_annotations.clone(),
             group: Some(group),
@@ -239,6 +257,7 @@ impl World {
         for pod in self.cluster.node(node).pods.clone() {
             self.remove(pod, PodEnd::NodeGone);
         }
+        self.withdraw_nominations(node);
         let serial = self.cluster.node(node).serial;
         self.node_names.remove(&self.cluster.node(node).name);
         self.cluster.remove_node(node);
@@ -287,7 +306,7 @@ impl World {
 
 impl GroupState {
     /// What becomes of the machine that is asked for now.
-    fn fate(&mut self, now: SimTime, boot_delay: SimDuration) -> Launch {
+    fn fate(&mut self, now: SimTime, boot_delay: SimDuration, id: &Arc<str>) -> Launch {
         let error = |out_of_resources, code: &str, message: &str| {
             Launch::Fails(InstanceError {
                 out_of_resources,
@@ -308,14 +327,10 @@ impl GroupState {
         let slow = if now < self.slow_until { self.slow_by } else { SimDuration::ZERO };
         if self.unregistered_next > 0 {
             self.unregistered_next -= 1;
-            self.unregistered.insert(self.last_number);
+            self.unregistered.insert(Arc::clone(id));
             return Launch::NeverRegisters(boot_delay + slow);
         }
         Launch::Boots(boot_delay + slow)
-    }
-
-    fn is_unregistered(&self, number: u32) -> bool {
-        self.unregistered.contains(&number)
     }
 
     /// Begins a fault. A shorter one does not end a longer one of its kind.

@@ -30,8 +30,12 @@ pub(super) struct Controller {
     /// Its living pods by number; pods that are being deleted are not its own any more.
     pub(super) pods: BTreeMap<u64, PodId>,
     last_number: u64,
-    /// How many pods of a Job have finished, and how many it wants to see finish.
-    succeeded: u32,
+    /// How many pods of a Job need not be made any more: made, found, or finished before the world
+    /// began. Evicted ones stay counted, as they are not made anew.
+    made: u32,
+    /// How many of them finished before the world began.
+    succeeded_before: u32,
+    /// How many pods a Job wants to see finish; `None`: as many as it has at once.
     completions: Option<u32>,
     created_at: SimTime,
 }
@@ -63,7 +67,8 @@ impl Controllers {
             template,
             pods: BTreeMap::new(),
             last_number: 0,
-            succeeded: 0,
+            made: object.succeeded,
+            succeeded_before: object.succeeded,
             completions: None,
             created_at: now,
         });
@@ -80,6 +85,7 @@ impl Controllers {
         let parsed = name.strip_prefix(&prefix).and_then(|rest| rest.parse().ok());
         let number = parsed.filter(|n| !one.pods.contains_key(n)).unwrap_or(one.last_number + 1);
         one.last_number = one.last_number.max(number);
+        one.made += 1;
         one.pods.insert(number, pod);
         self.mark(cluster, id);
     }
@@ -98,12 +104,9 @@ impl Controllers {
     }
 
     /// A controller's pod is gone or going.
-    pub(super) fn pod_lost(&mut self, cluster: &Cluster, id: WorkloadId, pod: PodId, end: PodEnd) {
+    pub(super) fn pod_lost(&mut self, cluster: &Cluster, id: WorkloadId, pod: PodId) {
         let Some(one) = self.by_id.get_mut(&id) else { return };
         one.pods.retain(|_, own| *own != pod);
-        if end == PodEnd::Finished {
-            one.succeeded += 1;
-        }
         self.mark(cluster, id);
     }
 
@@ -233,14 +236,23 @@ impl World {
     }
 
     /// `parallelism` pods when it is applied, and more as they finish until `completions` have.
-    /// Pods that were evicted are not made anew.
+    /// Pods that were evicted are not made anew; those that a suspension takes away are.
     fn reconcile_job(&mut self, id: WorkloadId) {
         let parallelism = self.cluster.workload(id).replicas;
+        while self.controller(id).pods.len() > parallelism as usize {
+            let victim = self.surplus_pod(id);
+            self.delete_pod(victim, PodEnd::Deleted);
+            self.controllers.by_id.get_mut(&id).expect("it is reconciled").made -= 1;
+        }
         let one = self.controller(id);
-        let wanted = one.completions.unwrap_or(parallelism).max(parallelism.min(1));
-        let made = u32::try_from(one.last_number).expect("pods are few");
+        let wanted = match one.completions {
+            Some(completions) => completions,
+            // Once a pod of a work queue has succeeded, no more are made.
+            None if one.succeeded_before > 0 => 0,
+            None => parallelism,
+        };
         let active = u32::try_from(one.pods.len()).expect("pods are few");
-        let more = parallelism.saturating_sub(active).min(wanted.saturating_sub(made));
+        let more = (parallelism - active).min(wanted.saturating_sub(one.made));
         for _ in 0..more {
             let number = self.controller(id).last_number + 1;
             self.make_pod(id, number);
@@ -260,6 +272,7 @@ impl World {
         let pod = self.create_pod(birth);
         let one = self.controllers.by_id.get_mut(&id).expect("looked up above");
         one.pods.insert(number, pod);
+        one.made += 1;
         one.last_number = one.last_number.max(number);
     }
 

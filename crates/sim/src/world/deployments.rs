@@ -129,6 +129,7 @@ impl World {
             created_at: Some(self.now),
             replicas: 0,
             completions: None,
+            succeeded: 0,
             selector: LabelSelector::default(),
             template: None,
             controller: None,

@@ -130,7 +130,13 @@ impl World {
         let created_at = object.created_at.unwrap_or(self.now);
         let birth = PodBirth { name: object.name.into(), shape, controller, created_at };
         let pod = match object.node_name {
-            None => self.create_pod(birth),
+            None => {
+                let pod = self.create_pod(birth);
+                // Pods that the world does not schedule itself stay as the file says.
+                self.cluster.mark_unschedulable(pod, object.marked_unschedulable);
+                self.nominate(pod, object.nominated_node_name.as_deref());
+                pod
+            }
             Some(name) => {
                 let Some(node) = self.node_named(&name) else { return };
                 let since = object.started_at.or(object.scheduled_condition_at);

@@ -34,6 +34,25 @@ impl World {
         pod
     }
 
+    /// Notes the node that preemption made room on for a pod, if it is there.
+    pub(super) fn nominate(&mut self, pod: PodId, node: Option<&str>) {
+        let Some(node) = node.and_then(|name| self.node_named(name)) else { return };
+        self.cluster.set_nominated(pod, Some(node));
+        self.nominated.push((pod, self.cluster.pod(pod).serial));
+    }
+
+    /// Forgets nominations for a node that goes, so that none points at whatever comes in its place.
+    pub(super) fn withdraw_nominations(&mut self, node: NodeId) {
+        let nominated = std::mem::take(&mut self.nominated);
+        for (pod, serial) in nominated {
+            match self.cluster.find_pod(pod).filter(|one| one.serial == serial) {
+                Some(one) if one.nominated == Some(node) => self.cluster.set_nominated(pod, None),
+                Some(one) if one.nominated.is_some() => self.nominated.push((pod, serial)),
+                _ => {}
+            }
+        }
+    }
+
     /// Creates a pod that is on its node already: of a DaemonSet, or running when the world began.
     pub(super) fn create_bound_pod(
         &mut self,
@@ -125,7 +144,7 @@ impl World {
     fn lose_pod(&mut self, pod: PodId, cause: PodEnd) {
         let one = self.cluster.pod(pod).clone();
         if let Some(controller) = one.controller {
-            self.controllers.pod_lost(&self.cluster, controller, pod, cause);
+            self.controllers.pod_lost(&self.cluster, controller, pod);
         }
         let Some(life) = self.lives.remove(&one.serial) else { return };
         self.recorded.remove(&life.recorded_key);

@@ -13,7 +13,8 @@ impl World {
     /// The world of a snapshot at `start`, with the events of its scenario ahead of it.
     ///
     /// What is there is there: nodes with their machines, pods on their nodes. Then the controllers
-    /// make up for what is missing, and machines that a target counts but nobody lists are booting.
+    /// make up for what is missing, and machines that are being created or that a target counts but
+    /// nobody lists are booting.
     #[must_use]
     pub fn from_snapshot(snapshot: &Snapshot, settings: WorldSettings, start: SimTime) -> World {
         let mut world = World::new(settings, start);
@@ -39,16 +40,18 @@ impl World {
                 world.start_daemon_everywhere(id);
             }
         }
-        world.launch_what_targets_count();
+        world.boot_what_comes();
         world.cluster.refresh_budgets();
         world.schedule_scenario(snapshot, start);
         world
     }
 
-    /// Boots the machines that targets count and the clouds do not list.
-    fn launch_what_targets_count(&mut self) {
+    /// Boots the machines that are being created, and those that targets count and the clouds do not
+    /// list.
+    fn boot_what_comes(&mut self) {
         let groups: Vec<GroupId> = self.cluster.groups().map(|(id, _)| id).collect();
         for id in groups {
+            self.boot_listed(id);
             let group = self.cluster.group(id);
             let listed = u32::try_from(group.instances.len()).expect("machines are few");
             for _ in listed..group.target_size {

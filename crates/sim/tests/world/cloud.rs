@@ -207,3 +207,37 @@ fn boot_delays_with_percentiles_are_drawn_from_the_seed() {
     assert_eq!(boots(1), boots(1));
     assert_ne!(boots(1), boots(2));
 }
+
+#[test]
+fn listed_machines_that_are_being_created_boot_and_others_do_not() {
+    let error = json!({"class": "OutOfResources", "code": "STOCKOUT", "message": "none left"});
+    let listed = json!({"targetSize": 5, "instances": [
+        {"id": "aws:///eu-1a/i-0abc", "state": "Creating"},
+        {"id": "plimsoll://a/a-2", "state": "Creating"},
+        {"id": "plimsoll://a/a-3", "state": "Creating", "error": error},
+        {"id": "plimsoll://a/a-4", "state": "Deleting"},
+        {"id": "plimsoll://a/a-5", "state": "Creating"}]});
+    let mut play = Play::new(vec![
+        scenario(&json!([])),
+        group_with("a", &json!("90s"), &listed),
+        node("a-5", "a"),
+    ]);
+    play.until(200);
+    expect![[r#"
+        0s     group a pays for 4
+               node a-5
+               group a pays for 4
+        1m30s  node i-0abc
+               node a-2
+    "#]]
+    .assert_eq(&play.log());
+    expect![[r#"
+        target 5
+        aws:///eu-1a/i-0abc Running
+        plimsoll://a/a-2 Running
+        plimsoll://a/a-3 STOCKOUT
+        plimsoll://a/a-4 Deleting
+        plimsoll://a/a-5 Creating
+    "#]]
+    .assert_eq(&play.cloud("a"));
+}

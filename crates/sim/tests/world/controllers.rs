@@ -1,7 +1,7 @@
 //! Controllers: who makes pods, who loses them first, who makes them anew.
 
 use expect_test::expect;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::objects::{bare_pod, group, job, node, owned_pod, scenario, workload};
 use crate::play::Play;
@@ -306,4 +306,107 @@ fn without_hashes(log: &str) -> String {
         text = text.replace(hash, &format!("<{number}>"));
     }
     text
+}
+
+/// A Job with a status.
+fn job_at(name: &str, parallelism: u32, completions: u32, status: &Value) -> Value {
+    let mut object = job(name, parallelism, completions, "60s");
+    object["status"] = status.clone();
+    object
+}
+
+#[test]
+fn a_job_makes_only_the_pods_that_are_missing_and_a_finished_one_none() {
+    let over = |kind: &str| json!({"conditions": [{"type": kind, "status": "True"}]});
+    let mut pod = owned_pod("part-x2x9z", "part", "1", "a-1");
+    pod["metadata"]["ownerReferences"][0]["kind"] = json!("Job");
+    pod["metadata"]["annotations"] = json!({"plimsoll.dev/run-for": "60s"});
+    let mut play = Play::new(vec![
+        scenario(&json!([])),
+        group("a"),
+        node("a-1", "a"),
+        job_at("part", 2, 5, &json!({"succeeded": 2, "active": 1})),
+        pod,
+        job_at("all", 2, 2, &json!({"succeeded": 2})),
+        job_at("done", 2, 2, &over("Complete")),
+        job_at("gave-up", 2, 2, &over("Failed")),
+    ]);
+    play.until(600);
+    expect![[r#"
+        0s     group a pays for 1
+               node a-1
+               pod part-x2x9z made
+               pod part-x2x9z on a-1
+               group a pays for 1
+               pod part-2 made
+               pod part-2 on a-1
+        1m     pod part-x2x9z gone: Finished
+               pod part-2 gone: Finished
+               pod part-3 made
+               pod part-3 on a-1
+        2m     pod part-3 gone: Finished
+    "#]]
+    .assert_eq(&play.log());
+}
+
+#[test]
+fn a_suspended_job_loses_its_pods_and_makes_them_anew_when_it_goes_on() {
+    let suspended = |suspend: bool| {
+        let mut object = job("batch", 2, 2, "60s");
+        object["spec"]["suspend"] = json!(suspend);
+        object
+    };
+    let mut play = Play::new(vec![
+        scenario(&json!([
+            {"at": "10s", "apply": suspended(false)},
+            {"at": "30s", "apply": suspended(true)},
+            {"at": "50s", "apply": suspended(false)},
+        ])),
+        group("a"),
+        node("a-1", "a"),
+        suspended(true),
+    ]);
+    play.until(600);
+    expect![[r#"
+        0s     group a pays for 1
+               node a-1
+               group a pays for 1
+        10s    pod batch-1 made
+               pod batch-2 made
+               pod batch-1 on a-1
+               pod batch-2 on a-1
+        30s    pod batch-2 gone: Deleted
+               pod batch-1 gone: Deleted
+        50s    pod batch-3 made
+               pod batch-4 made
+               pod batch-3 on a-1
+               pod batch-4 on a-1
+        1m50s  pod batch-3 gone: Finished
+               pod batch-4 gone: Finished
+    "#]]
+    .assert_eq(&play.log());
+}
+
+#[test]
+fn pods_of_a_daemon_set_run_on_nodes_that_keep_others_off() {
+    let mut cordoned = node("a-1", "a");
+    cordoned["spec"]["unschedulable"] = json!(true);
+    cordoned["spec"]["taints"] =
+        json!([{"key": "node.kubernetes.io/disk-pressure", "effect": "NoSchedule"}]);
+    let mut play = Play::new(vec![
+        scenario(&json!([])),
+        group("a"),
+        cordoned,
+        workload("DaemonSet", "agent", 0, "1"),
+        bare_pod("alone", "1", None),
+    ]);
+    expect![[r#"
+        0s     group a pays for 1
+               node a-1
+               pod alone made
+               pod agent-a-1 made
+               pod agent-a-1 on a-1
+               group a pays for 1
+    "#]]
+    .assert_eq(&play.log());
 }

@@ -152,3 +152,42 @@ fn the_same_seed_gives_the_same_effects() {
     };
     assert_eq!(log(), log());
 }
+
+#[test]
+fn a_pod_of_another_scheduler_stays_marked_as_the_file_says() {
+    let mut pod = bare_pod("theirs", "1", None);
+    pod["spec"]["schedulerName"] = json!("their-scheduler");
+    pod["status"] = json!({"phase": "Pending", "conditions": [
+        {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]});
+    let play = Play::new(vec![scenario(&json!([])), group("a"), node("a-1", "a"), pod]);
+    assert!(play.world.cluster.pod(play.pod("theirs")).marked_unschedulable);
+}
+
+#[test]
+fn a_nomination_lasts_until_the_pod_is_bound_or_its_node_goes() {
+    let nominated = |name: &str, cpu: &str, node: &str| {
+        let mut pod = bare_pod(name, cpu, None);
+        pod["status"] = json!({"phase": "Pending", "nominatedNodeName": node});
+        pod
+    };
+    let mut play = Play::new(vec![
+        scenario(&json!([])),
+        group("a"),
+        node("a-1", "a"),
+        node("a-2", "a"),
+        bare_pod("here", "3", Some("a-1")),
+        bare_pod("there", "3", Some("a-2")),
+        nominated("fits", "1", "a-1"),
+        nominated("waits", "3", "a-1"),
+        nominated("lost", "3", "a-9"),
+        nominated("other", "3", "a-2"),
+    ]);
+    let nomination = |play: &Play, pod: &str| play.world.cluster.pod(play.pod(pod)).nominated;
+    let (first, second) = (play.node("a-1"), play.node("a-2"));
+    assert_eq!(nomination(&play, "fits"), None);
+    assert_eq!(nomination(&play, "waits"), Some(first));
+    assert_eq!(nomination(&play, "lost"), None);
+    play.delete_node("a-1");
+    assert_eq!(nomination(&play, "waits"), None);
+    assert_eq!(nomination(&play, "other"), Some(second));
+}

@@ -176,3 +176,53 @@ fn a_priority_class_is_read() {
         ("high", 1000, false, false)
     );
 }
+
+#[test]
+fn a_jobs_progress_is_read_and_a_finished_one_wants_no_more_pods() {
+    let condition = |kind: &str, status: &str| json!({"type": kind, "status": status});
+    for (status, replicas, succeeded) in [
+        (json!({}), 3, 0),
+        (json!({"succeeded": 2, "conditions": [condition("Complete", "False")]}), 3, 2),
+        (json!({"succeeded": 5, "conditions": [condition("Complete", "True")]}), 0, 5),
+        (json!({"conditions": [condition("FailureTarget", "True")]}), 3, 0),
+        (json!({"conditions": [condition("Failed", "True")]}), 0, 0),
+    ] {
+        let mut document = controller("batch/v1", "Job", &json!({"parallelism": 3}));
+        document["status"] = status.clone();
+        let job = workload(&document);
+        assert_eq!((job.replicas, job.succeeded), (replicas, succeeded), "{status}");
+    }
+}
+
+#[test]
+fn pods_of_a_daemon_set_tolerate_what_the_controller_makes_them_tolerate() {
+    let tolerated = |edit: fn(&mut serde_json::Value)| {
+        let mut spec = json!({"selector": {"matchLabels": {"app": "web"}}, "template": template()});
+        edit(&mut spec["template"]["spec"]);
+        let pods = workload(&controller("apps/v1", "DaemonSet", &spec)).template;
+        let list = pods.expect("a template was given").tolerations;
+        let lines = list.iter().map(|one| format!("{}:{:?}", one.key, one.effect));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    expect![[r#"
+        node.kubernetes.io/not-ready:Some(NoExecute)
+        node.kubernetes.io/unreachable:Some(NoExecute)
+        node.kubernetes.io/disk-pressure:Some(NoSchedule)
+        node.kubernetes.io/memory-pressure:Some(NoSchedule)
+        node.kubernetes.io/pid-pressure:Some(NoSchedule)
+        node.kubernetes.io/unschedulable:Some(NoSchedule)"#]]
+    .assert_eq(&tolerated(|_| {}));
+    expect![[r#"
+        node.kubernetes.io/pid-pressure:Some(NoSchedule)
+        node.kubernetes.io/not-ready:Some(NoExecute)
+        node.kubernetes.io/unreachable:Some(NoExecute)
+        node.kubernetes.io/disk-pressure:Some(NoSchedule)
+        node.kubernetes.io/memory-pressure:Some(NoSchedule)
+        node.kubernetes.io/unschedulable:Some(NoSchedule)
+        node.kubernetes.io/network-unavailable:Some(NoSchedule)"#]]
+    .assert_eq(&tolerated(|pods| {
+        pods["hostNetwork"] = json!(true);
+        pods["tolerations"] = json!([{"key": "node.kubernetes.io/pid-pressure",
+            "operator": "Exists", "effect": "NoSchedule"}]);
+    }));
+}
