@@ -34,7 +34,11 @@ impl Budget {
 impl Cluster {
     /// Adds a budget. What it allows is as the file says, or is worked out by
     /// [`Cluster::refresh_budgets`].
+    ///
+    /// # Panics
+    /// On a fork, which would not take it back.
     pub fn add_budget(&mut self, object: DisruptionBudgetObject) -> BudgetId {
+        assert!(!self.undo.is_open(), "budgets are not added on a fork");
         let id = BudgetId::at(self.budgets.len());
         self.budgets.push(Budget {
             disruptions_allowed: object.disruptions_allowed.unwrap_or(0),
@@ -48,7 +52,11 @@ impl Cluster {
     }
 
     /// Removes a budget.
+    ///
+    /// # Panics
+    /// On a fork, which would not take it back.
     pub fn remove_budget(&mut self, budget: BudgetId) {
+        assert!(!self.undo.is_open(), "budgets are not removed on a fork");
         self.budgets[budget.index()].deleted = true;
         self.changed();
     }

@@ -18,8 +18,12 @@ pub struct NodeGroup {
 }
 
 impl Cluster {
-    /// Adds a group and gives its id. The instances are empty; the target is as the spec says, or 0.
+    /// Adds a group and gives its id. Machines and target are as the spec says, or none and 0.
+    ///
+    /// # Panics
+    /// On a fork, which would not take it back.
     pub fn add_group(&mut self, spec: NodeGroupSpec) -> GroupId {
+        assert!(!self.undo.is_open(), "groups are not added on a fork");
         let id = GroupId::at(self.groups.len());
         self.group_names.insert(spec.name.clone(), id);
         self.groups.push(NodeGroup {
@@ -55,19 +59,31 @@ impl Cluster {
     }
 
     /// What the cloud now says of a group.
+    ///
+    /// # Panics
+    /// On a fork, which would not take it back.
     pub fn set_target_size(&mut self, group: GroupId, target_size: u32) {
+        assert!(!self.undo.is_open(), "targets do not change on a fork");
         self.groups[group.index()].target_size = target_size;
         self.changed();
     }
 
     /// Changes the list of machines of a group. Who holds the list of before keeps it.
+    ///
+    /// # Panics
+    /// On a fork, which would not take it back.
     pub fn update_instances(&mut self, group: GroupId, update: impl FnOnce(&mut Vec<Instance>)) {
+        assert!(!self.undo.is_open(), "machines do not change on a fork");
         update(Arc::make_mut(&mut self.groups[group.index()].instances));
         self.changed();
     }
 
     /// Replaces limits, template or price of a group.
+    ///
+    /// # Panics
+    /// On a fork, which would not take it back.
     pub fn set_group_spec(&mut self, group: GroupId, spec: NodeGroupSpec) {
+        assert!(!self.undo.is_open(), "groups do not change on a fork");
         self.groups[group.index()].spec = Arc::new(spec);
         self.changed();
     }

@@ -252,6 +252,7 @@ impl Cluster {
     fn attach(&mut self, id: PodId, node: NodeId) {
         let shape = self.pods.get(id).shape;
         self.account(shape, node, 1);
+        self.account_spread(id, node, 1);
         let list = &mut self.nodes.get_mut(node).pods;
         let slot = u32::try_from(list.len()).expect("a node's pods are few");
         list.push(id);
@@ -266,6 +267,7 @@ impl Cluster {
         // A pod without a node stands nowhere; a trace of where it stood would tell clusters apart.
         let (shape, slot) = (pod.shape, std::mem::take(&mut pod.slot));
         self.account(shape, node, -1);
+        self.account_spread(id, node, -1);
         let list = &mut self.nodes.get_mut(node).pods;
         list.swap_remove(slot as usize);
         if let Some(moved) = list.get(slot as usize).copied() {
@@ -287,8 +289,15 @@ impl Cluster {
         }
         let bound = &mut self.pods.bound_by_shape[shape.index()];
         *bound = if sign > 0 { *bound + 1 } else { *bound - 1 };
-        self.spread.account(shape, node, sign);
         self.fits.node_changed(node);
+    }
+
+    /// Counts a pod for PodTopologySpread, which does not see pods that are going.
+    fn account_spread(&mut self, id: PodId, node: NodeId, sign: i64) {
+        let pod = self.pods.get(id);
+        if pod.deletion_at.is_none() {
+            self.spread.account(pod.shape, node, sign);
+        }
     }
 
     /// Notes that the scheduler found no place for a pod. Not undone by forks.
@@ -307,7 +316,14 @@ impl Cluster {
 
     /// Notes that deletion of a pod was asked for. Not undone by forks.
     pub fn set_deletion(&mut self, id: PodId, at: Option<SimTime>) {
+        let node = self.pods.get(id).node;
+        if let Some(node) = node {
+            self.account_spread(id, node, -1);
+        }
         self.pods.get_mut(id).deletion_at = at;
+        if let Some(node) = node {
+            self.account_spread(id, node, 1);
+        }
         if at.is_some() {
             self.pods.going.insert(id);
         } else {
@@ -317,7 +333,11 @@ impl Cluster {
     }
 
     /// Notes the node that preemption made room on.
+    ///
+    /// # Panics
+    /// On a fork, which would not take it back.
     pub fn set_nominated(&mut self, id: PodId, node: Option<NodeId>) {
+        assert!(!self.undo.is_open(), "nominations do not change on a fork");
         self.pods.get_mut(id).nominated = node;
         self.changed();
     }

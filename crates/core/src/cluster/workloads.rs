@@ -88,7 +88,11 @@ impl Cluster {
     }
 
     /// Changes a controller.
+    ///
+    /// # Panics
+    /// On a fork, which would not take it back.
     pub fn update_workload(&mut self, workload: WorkloadId, update: impl FnOnce(&mut Workload)) {
+        assert!(!self.undo.is_open(), "controllers do not change on a fork");
         update(&mut self.workloads[workload.index()]);
         self.changed();
     }

@@ -60,7 +60,7 @@ struct Constraint {
 }
 
 impl Spread {
-    /// A pod of this shape was bound (+1) or left (−1).
+    /// A pod of this shape was bound (+1), or left or was asked to go (−1).
     pub(crate) fn account(&mut self, shape: ShapeId, node: NodeId, sign: i64) {
         let Some(counters) = self.by_shape.get(shape.index()) else { return };
         for counter in counters {
@@ -129,13 +129,15 @@ impl Cluster {
             return None;
         }
         let feasible: Vec<NodeId> = index.iter().collect();
+        // A pod's own constraints are about nodes that have all their keys.
         let ignored =
             |node: NodeId| own && constraints.iter().any(|one| self.domain_of(one, node).is_none());
         let counted: Vec<NodeId> =
             feasible.iter().copied().filter(|node| !ignored(*node)).collect();
         let mut raw = vec![0.0; counted.len()];
         for constraint in &constraints {
-            self.add_constraint(constraint, shape, &counted, &mut raw);
+            let count = |node: NodeId| !ignored(node);
+            self.add_constraint(constraint, shape, &counted, count, &mut raw);
         }
         Some(normalise(&counted, &raw, self.nodes.slot_count()))
     }
@@ -198,7 +200,7 @@ impl Cluster {
             }
         }
         for (_, pod) in self.pods() {
-            let Some(node) = pod.node else { continue };
+            let Some(node) = pod.node.filter(|_| pod.deletion_at.is_none()) else { continue };
             if self.spread.by_shape[pod.shape.index()].contains(&place) {
                 counter.by_node[node.index()] += 1;
             }
@@ -232,13 +234,15 @@ impl Cluster {
         }
     }
 
-    /// Adds `count × ln(domains + 2) + maxSkew − 1` to each node that has the key.
+    /// Adds `count × ln(domains + 2) + maxSkew − 1` to each node that has the key. `counts` says
+    /// whether the pods on a node, which need not be among those that are scored, count.
     #[expect(clippy::cast_precision_loss, reason = "upstream computes these in float64")]
     fn add_constraint(
         &self,
         constraint: &Constraint,
         shape: ShapeId,
         counted: &[NodeId],
+        counts: impl Fn(NodeId) -> bool,
         raw: &mut [f64],
     ) {
         let by_node = &self.spread.counters[constraint.counter].by_node;
@@ -271,7 +275,7 @@ impl Cluster {
                 continue;
             };
             // nodeAffinityPolicy Honor: nodes that the pod could never use do not count.
-            if all_selected || self.selected_by(rules, node) {
+            if counts(node) && (all_selected || self.selected_by(rules, node)) {
                 *sum += count;
             }
         }
@@ -302,3 +306,6 @@ fn normalise(counted: &[NodeId], raw: &[f64], slots: usize) -> Vec<i64> {
     }
     scores
 }
+
+#[cfg(test)]
+mod tests;
