@@ -10,14 +10,14 @@ pub use start_state::StartState;
 
 use std::sync::Arc;
 
-use plimsoll_core::ids::{GroupId, NodeId};
+use plimsoll_core::ids::{GroupId, NodeId, PodId};
 use plimsoll_core::{Cluster, Fork, SimTime};
 use thiserror::Error;
 
 use crate::action::{Action, Outcome};
 use crate::chance::draw;
 use crate::loop_context::LoopContext;
-use crate::pending::{PendingPods, Sorted, Upcoming, burst_settles_at};
+use crate::pending::{PendingPods, PodOutcome, Sorted, Upcoming, burst_settles_at};
 use crate::registry::{NodeState, Registry};
 use crate::scale_down::{ScaleDown, before_start};
 use crate::scale_up::orchestrator::{self, ScaleUpInputs};
@@ -170,9 +170,8 @@ impl ClusterAutoscaler {
 
     fn run(&mut self, step: &mut Step<'_, '_>) {
         if self.look(step) == Flow::Stop {
-            if !step.report.events.iter().any(is_unhealthy) {
-                self.scale_down.pass();
-            }
+            self.scale_down.pass();
+            step.report.outcomes = pods_not_reached(step.fork);
             return;
         }
         self.inject_upcoming(step);
@@ -183,6 +182,9 @@ impl ClusterAutoscaler {
             let inputs = self.scale_up_inputs(step);
             let increases = orchestrator::scale_up_to_min_size(step.fork, &inputs);
             step.increase(&increases);
+            if !increases.is_empty() {
+                step.report.scale_up.result = ScaleUpResult::Successful;
+            }
             step.report.min_size_increases = increases;
         }
     }
@@ -200,13 +202,14 @@ impl ClusterAutoscaler {
         }
         self.templates.remember(step.fork, &self.registry, &self.settings, now);
         if !self.settings.scale_up_from_zero && self.registry.ready_count() == 0 {
+            let ready = if self.registry.nodes().is_empty() { "" } else { "ready " };
+            step.tell_cluster(format!("ClusterUnhealthy: Cluster has no {ready}nodes."));
             return Flow::Stop;
         }
         self.give_up_unregistered(step);
         if !self.registry.is_cluster_healthy(&self.settings) {
             self.scale_down.forget_unneeded();
-            let text = format!("{UNHEALTHY}: the cluster has too many unready nodes");
-            step.report.events.push(Reason { subject: Subject::Cluster, text });
+            step.tell_cluster("ClusterUnhealthy: Cluster is unhealthy".to_owned());
             return Flow::Stop;
         }
         for (group, ids) in self.registry.failed_creations() {
@@ -309,9 +312,9 @@ impl ClusterAutoscaler {
         step.report.scale_up = if sorted.to_help.is_empty() {
             only(ScaleUpResult::NotNeeded)
         } else if max_nodes > 0 && self.registry.ready_count() >= max_nodes {
-            let text =
-                format!("MaxNodesTotalReached: Max total nodes in cluster reached: {max_nodes}");
-            step.report.events.push(Reason { subject: Subject::Cluster, text });
+            step.tell_cluster(format!(
+                "MaxNodesTotalReached: Max total nodes in cluster reached: {max_nodes}"
+            ));
             only(ScaleUpResult::LimitedByMaxNodesTotal)
         } else if let Some(settles_at) = settles_at {
             step.scale_down_disabled = true;
@@ -435,18 +438,25 @@ impl NodeAutoscaler for ClusterAutoscaler {
                 self.last_scale_up_of.resize(cluster.group_count(), None);
                 self.last_scale_up_of[group.index()] = Some(now);
             }
-            Action::IncreaseSize { group, .. } => self.registry.register_failure(*group, now),
+            Action::IncreaseSize { group, .. } => {
+                self.registry.register_failure(*group, now);
+                if let (Outcome::Refused(words), Some(report)) = (outcome, &mut self.last_loop) {
+                    report.note_refusal(cluster, *group, words);
+                }
+            }
             Action::DeleteInstances { group, .. } => self.registry.invalidate_instances(*group),
             _ => self.scale_down.observe(action, outcome, cluster, now),
         }
     }
 }
 
-/// The reason of the event that tells of an unhealthy cluster.
-const UNHEALTHY: &str = "ClusterUnhealthy";
-
-fn is_unhealthy(reason: &Reason) -> bool {
-    reason.text.starts_with(UNHEALTHY)
+/// The pods that would have been looked at in a loop that ended before.
+fn pods_not_reached(cluster: &Cluster) -> Vec<(PodId, PodOutcome)> {
+    let waits = |pod: &PodId| {
+        let pod = cluster.pod(*pod);
+        pod.marked_unschedulable && pod.deletion_at.is_none()
+    };
+    cluster.unbound_pods().filter(waits).map(|pod| (pod, PodOutcome::NotReached)).collect()
 }
 
 /// The first loop frees nodes that an earlier process was about to delete.
@@ -471,6 +481,10 @@ fn clean_up_taints(step: &mut Step<'_, '_>, settings: &Settings) {
 }
 
 impl Step<'_, '_> {
+    fn tell_cluster(&mut self, text: String) {
+        self.report.events.push(Reason { subject: Subject::Cluster, text });
+    }
+
     fn increase(&mut self, increases: &[Increase]) {
         for one in increases {
             self.targets[one.group.index()] = one.to;

@@ -94,10 +94,11 @@ impl Registry {
                 self.backoff.fail(id, now);
                 update.timed_out.push((id, request.increase));
                 let waited = now - request.requested_at;
+                let name = &group.spec.name;
                 let text = format!(
-                    "ScaleUpTimedOut: Nodes added to group failed to register within {waited}"
+                    "ScaleUpTimedOut: Nodes added to group {name} failed to register within {waited}"
                 );
-                update.reasons.push(group_reason(&group.spec.name, text));
+                update.reasons.push(group_reason(name, text));
             }
         }
     }

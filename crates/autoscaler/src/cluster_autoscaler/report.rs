@@ -50,6 +50,22 @@ impl LoopReport {
         }
     }
 
+    /// The cloud refused to enlarge a group: the scale-up has failed, and with it its pods.
+    pub(super) fn note_refusal(&mut self, cluster: &Cluster, group: GroupId, words: &str) {
+        let refused = |one: &Increase| one.group == group;
+        self.min_size_increases.retain(|one| !refused(one));
+        self.scale_up.increases.retain(|one| !refused(one));
+        self.scale_up.result = ScaleUpResult::Error;
+        for (_, outcome) in &mut self.outcomes {
+            if *outcome == PodOutcome::TriggeredScaleUp {
+                *outcome = PodOutcome::ScaleUpFailed;
+            }
+        }
+        let name = cluster.group(group).spec.name.clone();
+        let text = format!("FailedToScaleUpGroup: Scale-up failed for group {name}: {words}");
+        self.events.push(Reason { subject: Subject::Group(name), text });
+    }
+
     /// Takes over what became of the pods, those aside that only stood for others.
     pub(super) fn note_pods(&mut self, sorted: Sorted) {
         let outcomes = self.scale_up.outcomes(&sorted.to_help);
@@ -75,9 +91,10 @@ impl ScaleUpReport {
     fn outcomes(&self, to_help: &[PodId]) -> Vec<(PodId, PodOutcome)> {
         let all = |outcome| to_help.iter().map(|pod| (*pod, outcome)).collect();
         match self.result {
-            ScaleUpResult::NotTried
-            | ScaleUpResult::NotNeeded
-            | ScaleUpResult::LimitedByMaxNodesTotal => return all(PodOutcome::NotReached),
+            ScaleUpResult::NotTried | ScaleUpResult::NotNeeded => {
+                return all(PodOutcome::NotReached);
+            }
+            ScaleUpResult::LimitedByMaxNodesTotal => return all(PodOutcome::Unschedulable),
             ScaleUpResult::InCooldown => return all(PodOutcome::TooNew),
             ScaleUpResult::NoOptionsAvailable
             | ScaleUpResult::Successful

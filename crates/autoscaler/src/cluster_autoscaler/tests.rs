@@ -104,7 +104,7 @@ fn a_request_times_out_strictly_after_its_time_and_its_target_is_given_back() {
     expect![[r#"
         a target -1
         b +1
-        why a: ScaleUpTimedOut: Nodes added to group failed to register within 15m10s
+        why a: ScaleUpTimedOut: Nodes added to group a failed to register within 15m10s
         why a: skipped: not ready for scale-up
         why b: Scale-up: setting group b size to 1 instead of 0 (max: 9)
         why shop/api-1: pod triggered scale-up: [{b 0->1 (max: 9)}]"#]]
@@ -124,7 +124,7 @@ fn failed_creations_are_deleted_and_another_group_is_used_in_the_same_loop() {
     expect![[r#"
         a deletes a-failed: CreationFailed
         b +1
-        why a: ScaleUpFailed: Failed adding 1 nodes to group a due to OutOfResource.STOCKOUT
+        why a: ScaleUpFailed: Failed adding 1 nodes to group a due to OutOfResource.STOCKOUT; source errors: 
         why a: skipped: in backoff after failed scale-up
         why b: Scale-up: setting group b size to 1 instead of 0 (max: 9)
         why shop/api-1: pod triggered scale-up: [{b 0->1 (max: 9)}]"#]]
@@ -375,6 +375,25 @@ fn an_idle_cluster_promises_idleness_until_something_can_happen() {
 }
 
 #[test]
+fn a_refused_increase_fails_the_scale_up_and_backs_the_group_off() {
+    let mut fixture = Fixture::default();
+    let group = fixture.group("a", 0, 9, "4", "16Gi");
+    fixture.pending("api", 1, &pod_spec("2", "1Gi"));
+    let mut autoscaler = fixture.autoscaler(&[]);
+    let decision = autoscaler.decide(&mut fixture.cluster.fork(), fixture.now);
+    let refusal = Outcome::Refused("quota exceeded".to_owned());
+    autoscaler.observe(&decision.actions[0], &refusal, &fixture.cluster, fixture.now);
+    let report = autoscaler.last_loop().expect("a loop ran");
+    assert_eq!(report.scale_up.result, ScaleUpResult::Error);
+    assert_eq!(
+        report.events.last().map(|event| event.text.as_str()),
+        Some("FailedToScaleUpGroup: Scale-up failed for group a: quota exceeded")
+    );
+    assert_eq!(outcomes(&autoscaler), ["scaleUpFailed"]);
+    assert!(autoscaler.registry().is_backed_off(group, fixture.now));
+}
+
+#[test]
 fn an_unhealthy_cluster_is_left_alone() {
     let mut fixture = Fixture::default();
     fixture.group("a", 0, 9, "4", "16Gi");
@@ -384,11 +403,8 @@ fn an_unhealthy_cluster_is_left_alone() {
         fixture.cluster.set_ready(node, number == 5, since);
     }
     fixture.pending("api", 9, &pod_spec("4", "1Gi"));
-    let autoscaler = check(
-        &mut fixture,
-        &[],
-        &expect!["why cluster: ClusterUnhealthy: the cluster has too many unready nodes"],
-    );
+    let autoscaler =
+        check(&mut fixture, &[], &expect!["why cluster: ClusterUnhealthy: Cluster is unhealthy"]);
     let result = autoscaler.last_loop().map(|report| report.scale_up.result);
     assert_eq!(result, Some(ScaleUpResult::NotTried));
     assert_eq!(PodOutcome::NotReached.as_str(), "notReached");

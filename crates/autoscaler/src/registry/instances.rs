@@ -1,6 +1,6 @@
 //! The cached lists of machines: when they are fetched, which machines have no Node, which failed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use plimsoll_core::ids::{GroupId, NodeId};
@@ -139,7 +139,7 @@ impl Registry {
             let (errors, failed_ids) = creation_errors(&cached.0);
             let seen: FxHashSet<Arc<str>> = state.failed_ids.drain(..).collect();
             state.failed_ids = failed_ids;
-            for ((out_of_resources, code), ids) in errors {
+            for ((out_of_resources, code), (ids, messages)) in errors {
                 let fresh = ids.iter().filter(|one| !seen.contains(**one)).count();
                 if fresh == 0 || !state.is_scaling_up() {
                     continue;
@@ -150,8 +150,11 @@ impl Registry {
                 self.changed = true;
                 let class = if out_of_resources { "OutOfResource" } else { "Other" };
                 let name = &group.spec.name;
+                let said: Vec<&str> = messages.into_iter().collect();
                 let text = format!(
-                    "ScaleUpFailed: Failed adding {fresh} nodes to group {name} due to {class}.{code}"
+                    "ScaleUpFailed: Failed adding {fresh} nodes to group {name} due to {class}.{code}; \
+                     source errors: {}",
+                    said.join(", ")
                 );
                 update.reasons.push(group_reason(name, text));
             }
@@ -159,8 +162,8 @@ impl Registry {
     }
 }
 
-/// Ids of machines by class and code of their creation error.
-type CreationErrors<'a> = BTreeMap<(bool, &'a str), Vec<&'a str>>;
+/// By class and code of the creation error: ids of machines, and the cloud's words.
+type CreationErrors<'a> = BTreeMap<(bool, &'a str), (Vec<&'a str>, BTreeSet<&'a str>)>;
 
 fn creation_errors(instances: &[Instance]) -> (CreationErrors<'_>, Vec<Arc<str>>) {
     let mut errors = CreationErrors::new();
@@ -171,7 +174,9 @@ fn creation_errors(instances: &[Instance]) -> (CreationErrors<'_>, Vec<Arc<str>>
             continue;
         }
         let key = (error.out_of_resources, error.code.as_str());
-        errors.entry(key).or_default().push(&instance.id);
+        let entry = errors.entry(key).or_default();
+        entry.0.push(&instance.id);
+        entry.1.insert(&error.message);
         ids.push(Arc::clone(&instance.id));
     }
     (errors, ids)

@@ -1,7 +1,7 @@
 //! The one walk over all nodes of a loop: who is ready, who is not, who can stand for a group.
 
 use plimsoll_core::catalog::Catalog;
-use plimsoll_core::ids::{NodeId, TaintsId, TemplateId};
+use plimsoll_core::ids::{NodeId, SurfaceId};
 use plimsoll_core::{Cluster, Node, SimDuration, SimTime};
 
 use super::groups::GroupState;
@@ -48,16 +48,15 @@ pub(super) struct NodeScan {
     pub(super) last_resorts: Vec<Option<NodeId>>,
     /// When time alone changes a class or makes a node a representative.
     pub(super) next_change: SimTime,
-    taints: Vec<Option<TaintTraits>>,
-    /// By template: whether its GPUs have not been published yet.
-    waits_for_gpu: Vec<Option<bool>>,
+    traits: Vec<Option<Traits>>,
     settings: Settings,
 }
 
-/// What a list of taints says about a node.
+/// What taints and size say about nodes of one surface.
 #[derive(Clone, Copy, Debug)]
-struct TaintTraits {
+struct Traits {
     to_be_deleted: bool,
+    /// It is not ready, whatever its conditions say.
     not_ready: bool,
 }
 
@@ -71,8 +70,7 @@ impl NodeScan {
             representatives: Vec::new(),
             last_resorts: Vec::new(),
             next_change: SimTime::MAX,
-            taints: Vec::new(),
-            waits_for_gpu: Vec::new(),
+            traits: Vec::new(),
             settings: settings.clone(),
         }
     }
@@ -102,8 +100,8 @@ impl NodeScan {
         self.next_change = SimTime::MAX;
         groups.iter_mut().for_each(GroupState::clear_counts);
         for (id, node) in cluster.nodes() {
-            let traits = self.taint_traits(cluster.catalog(), node.taints);
-            let class = self.classify(cluster.catalog(), node, traits, settings, now);
+            let traits = self.traits_of(cluster.catalog(), node.surface);
+            let class = self.classify(node, traits, settings, now);
             self.nodes.push(id);
             self.classes[id.index()] = Some(class);
             self.ready_count += usize::from(class.ready && !node.unschedulable);
@@ -141,13 +139,12 @@ impl NodeScan {
 
     fn classify(
         &mut self,
-        catalog: &Catalog,
         node: &Node,
-        traits: TaintTraits,
+        traits: Traits,
         settings: &Settings,
         now: SimTime,
     ) -> NodeClass {
-        let ready = node.ready && !traits.not_ready && !self.waits_for_gpu(catalog, node.template);
+        let ready = node.ready && !traits.not_ready;
         let startup_ends = node.created_at + settings.max_node_startup_time;
         let state = if traits.to_be_deleted {
             NodeState::Deleted
@@ -162,32 +159,28 @@ impl NodeScan {
         NodeClass { state, ready }
     }
 
-    fn taint_traits(&mut self, catalog: &Catalog, taints: TaintsId) -> TaintTraits {
-        if self.taints.len() <= taints.index() {
-            self.taints.resize(taints.index() + 1, None);
+    fn traits_of(&mut self, catalog: &Catalog, surface: SurfaceId) -> Traits {
+        if let Some(Some(known)) = self.traits.get(surface.index()) {
+            return *known;
         }
-        let settings = &self.settings;
-        *self.taints[taints.index()].get_or_insert_with(|| {
-            let list = catalog.taints(taints);
-            TaintTraits {
-                to_be_deleted: list.iter().any(|taint| taint.key == TO_BE_DELETED),
-                not_ready: list.iter().any(|one| {
-                    is_not_ready_taint(&one.key) || is_startup_taint(settings, &one.key)
-                }),
-            }
-        })
-    }
-
-    /// A node with the GPU label whose GPUs are not allocatable yet is not ready.
-    fn waits_for_gpu(&mut self, catalog: &Catalog, template: TemplateId) -> bool {
-        if self.waits_for_gpu.len() <= template.index() {
-            self.waits_for_gpu.resize(template.index() + 1, None);
+        let (template, taints) = {
+            let parts = catalog.surface(surface);
+            (catalog.template(parts.template), catalog.taints(parts.taints))
+        };
+        // A node with the GPU label whose GPUs are not allocatable yet is not ready.
+        let gpus = template.allocatable.get(GPU_RESOURCE).copied().unwrap_or(0);
+        let waits_for_gpu = template.labels.contains_key(GPU_LABEL) && gpus == 0;
+        let speaks_against =
+            |key: &str| is_not_ready_taint(key) || is_startup_taint(&self.settings, key);
+        let traits = Traits {
+            to_be_deleted: taints.iter().any(|taint| taint.key == TO_BE_DELETED),
+            not_ready: waits_for_gpu || taints.iter().any(|taint| speaks_against(&taint.key)),
+        };
+        if self.traits.len() <= surface.index() {
+            self.traits.resize(surface.index() + 1, None);
         }
-        *self.waits_for_gpu[template.index()].get_or_insert_with(|| {
-            let template = catalog.template(template);
-            let gpus = template.allocatable.get(GPU_RESOURCE).copied().unwrap_or(0);
-            template.labels.contains_key(GPU_LABEL) && gpus == 0
-        })
+        self.traits[surface.index()] = Some(traits);
+        traits
     }
 }
 

@@ -225,14 +225,26 @@ fn keep_preferred(
     complaints: &mut Vec<String>,
 ) -> Vec<usize> {
     let Some(priorities) = &settings.priorities else {
-        complaints.push("priority: there are no priorities, so nothing is filtered".to_owned());
+        complaints
+            .push("Priority expander: there are no priorities. No options filtered.".to_owned());
         return among.to_vec();
     };
     let priority =
         |index: &usize| priorities.of_group(&cluster.group(options[*index].group).spec.name);
+    for index in among.iter().filter(|index| priority(index).is_none()) {
+        let name = &cluster.group(options[*index].group).spec.name;
+        complaints.push(format!(
+            "PriorityConfigMapNotMatchedGroup: Priority expander: node group {name} not found in \
+             priority expander configuration. The group won't be used."
+        ));
+    }
     let highest = among.iter().filter_map(priority).max();
     if highest.is_none() {
-        complaints.push("priority: no group matches, so nothing is filtered".to_owned());
+        complaints.push(
+            "PriorityConfigMapNoGroupMatched: Priority expander: no priorities info found for any \
+             of the expansion options. No options filtered."
+                .to_owned(),
+        );
         return among.to_vec();
     }
     among.iter().copied().filter(|index| priority(index) == highest).collect()
