@@ -224,42 +224,49 @@ impl Catalog {
 
     /// The spec behind a shape.
     #[must_use]
+    #[inline]
     pub fn shape(&self, id: ShapeId) -> &Arc<PodSpec> {
         self.shapes.get(id.0)
     }
 
     /// What decides where pods of a shape fit.
     #[must_use]
+    #[inline]
     pub fn fit_of(&self, shape: ShapeId) -> FitId {
         self.shape_fits[shape.index()]
     }
 
     /// The parts of a fit.
     #[must_use]
+    #[inline]
     pub fn fit(&self, id: FitId) -> &Arc<Fit> {
         self.fits.get(id.0)
     }
 
     /// The rules behind an id.
     #[must_use]
+    #[inline]
     pub fn rules(&self, id: RulesId) -> &Arc<Rules> {
         self.rules.get(id.0)
     }
 
     /// The template behind an id.
     #[must_use]
+    #[inline]
     pub fn template(&self, id: TemplateId) -> &Arc<NodeTemplate> {
         self.templates.get(id.0)
     }
 
     /// The taints behind an id.
     #[must_use]
+    #[inline]
     pub fn taints(&self, id: TaintsId) -> &Arc<Vec<Taint>> {
         self.taints.get(id.0)
     }
 
     /// The surface behind an id.
     #[must_use]
+    #[inline]
     pub fn surface(&self, id: SurfaceId) -> Surface {
         **self.surfaces.get(id.0)
     }
@@ -312,6 +319,7 @@ impl<T: Eq + std::hash::Hash> Interner<T> {
         id
     }
 
+    #[inline]
     fn get(&self, id: u32) -> &Arc<T> {
         &self.values[id as usize]
     }

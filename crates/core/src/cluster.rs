@@ -43,6 +43,7 @@ pub struct Cluster {
     groups: Vec<NodeGroup>,
     group_names: BTreeMap<String, GroupId>,
     workloads: Vec<Workload>,
+    daemon_sets: Vec<WorkloadId>,
     workload_keys: FxHashMap<WorkloadKey, WorkloadId>,
     budgets: Vec<Budget>,
     undo: UndoLog,
@@ -55,18 +56,21 @@ impl Cluster {
     /// Counts changes: two equal versions of one cluster mean that nothing happened in between.
     /// What a fork did and undid counts nothing.
     #[must_use]
+    #[inline]
     pub fn version(&self) -> u64 {
         self.version
     }
 
     /// What pods and nodes have in common, by id.
     #[must_use]
+    #[inline]
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
     }
 
     /// The spec of pods of this shape.
     #[must_use]
+    #[inline]
     pub fn shape(&self, shape: ShapeId) -> &PodSpec {
         self.catalog.shape(shape)
     }
@@ -105,18 +109,21 @@ impl Cluster {
 
     /// The taints of a node.
     #[must_use]
+    #[inline]
     pub fn node_taints(&self, node: NodeId) -> &[Taint] {
         self.catalog.taints(self.nodes.get(node).taints)
     }
 
     /// What pods may use of a node, in the resource's unit.
     #[must_use]
+    #[inline]
     pub fn allocatable(&self, node: NodeId, resource: ResourceId) -> i64 {
         self.nodes.allocatable.get(resource, node)
     }
 
     /// What the pods bound to a node ask for, in the resource's unit.
     #[must_use]
+    #[inline]
     pub fn requested(&self, node: NodeId, resource: ResourceId) -> i64 {
         self.nodes.requested.get(resource, node)
     }

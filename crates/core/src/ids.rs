@@ -12,6 +12,7 @@ macro_rules! identity {
         impl $name {
             /// The index into the columns.
             #[must_use]
+            #[inline]
             pub fn index(self) -> usize {
                 self.0 as usize
             }

@@ -18,7 +18,8 @@ use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::taints::lasting_taints;
 
-/// The label that upstream gives to nodes made from a provider's template.
+/// The label that upstream gives to every node that it only imagines, whether made after a real node
+/// or after a provider's template. Which DaemonSets run there is found out before.
 const TEMPLATE_NODE_LABEL: &str = "cluster-autoscaler.kubernetes.io/template-node";
 /// Deprecated labels that upstream adds to a provider's template, and where their values are from.
 const DEPRECATED_LABELS: [(&str, &str); 5] = [
@@ -181,8 +182,10 @@ fn from_node(
     settings: &Settings,
 ) -> Template {
     let template = cluster.catalog().template(node.template);
+    let mut labels = Labels::clone(&template.labels);
+    labels.insert(TEMPLATE_NODE_LABEL.to_owned(), "true".to_owned());
     let spec = NodeSpec {
-        labels: template.labels.clone(),
+        labels,
         taints: lasting_taints(settings, cluster.catalog().taints(node.taints)),
         unschedulable: false,
         capacity: template.capacity.clone(),
@@ -191,7 +194,8 @@ fn from_node(
     Template { spec, annotations: Labels::clone(&node.annotations), daemons }
 }
 
-/// A provider's template: with upstream's own labels, and with every DaemonSet that would run there.
+/// A provider's template: with every DaemonSet that would run there, and then with upstream's own
+/// labels.
 fn from_provider(
     fork: &mut Fork<'_>,
     group: GroupId,
@@ -201,15 +205,16 @@ fn from_provider(
     let group = Arc::clone(&fork.group(group).spec);
     let mut spec = group.template.clone();
     spec.taints = lasting_taints(settings, &spec.taints);
-    spec.labels.insert(TEMPLATE_NODE_LABEL.to_owned(), "true".to_owned());
-    for (deprecated, stable) in DEPRECATED_LABELS {
-        if let Some(value) = spec.labels.get(stable).cloned() {
-            spec.labels.insert(deprecated.to_owned(), value);
-        }
-    }
     let annotations = group.template_annotations.clone();
     let mut template = Template { spec, annotations, daemons: Vec::new() };
     template.daemons = daemons_that_would_run(&template, fork, now, |_, _| true);
+    let labels = &mut template.spec.labels;
+    labels.insert(TEMPLATE_NODE_LABEL.to_owned(), "true".to_owned());
+    for (deprecated, stable) in DEPRECATED_LABELS {
+        if let Some(value) = labels.get(stable).cloned() {
+            labels.insert(deprecated.to_owned(), value);
+        }
+    }
     template
 }
 
@@ -243,7 +248,7 @@ fn daemons_that_would_run(
     wanted: impl Fn(&Cluster, &DaemonPod) -> bool,
 ) -> Vec<DaemonPod> {
     let candidates: Vec<DaemonPod> = fork
-        .workloads()
+        .daemon_sets()
         .filter(|(_, workload)| workload.exists && workload.key.kind == "DaemonSet")
         .filter_map(|(id, workload)| {
             Some(DaemonPod { shape: workload.shape?, controller: Some(id) })

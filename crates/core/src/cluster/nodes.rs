@@ -105,6 +105,7 @@ impl Columns {
         *self.cell(resource, node) = amount;
     }
 
+    #[inline]
     fn cell(&mut self, resource: ResourceId, node: NodeId) -> &mut i64 {
         if self.by_resource.len() <= resource.index() {
             self.by_resource.resize_with(resource.index() + 1, Vec::new);
@@ -126,6 +127,7 @@ impl Columns {
 }
 
 impl Nodes {
+    #[inline]
     pub(crate) fn get(&self, node: NodeId) -> &Node {
         self.slots[node.index()].as_ref().expect("the node is alive")
     }
@@ -183,12 +185,14 @@ impl Cluster {
     /// # Panics
     /// When it is gone; see [`Cluster::find_node`].
     #[must_use]
+    #[inline]
     pub fn node(&self, node: NodeId) -> &Node {
         self.nodes.get(node)
     }
 
     /// A node that may be gone.
     #[must_use]
+    #[inline]
     pub fn find_node(&self, node: NodeId) -> Option<&Node> {
         self.nodes.find(node)
     }

@@ -119,12 +119,14 @@ impl Cluster {
     /// # Panics
     /// When it is gone; see [`Cluster::find_pod`].
     #[must_use]
+    #[inline]
     pub fn pod(&self, pod: PodId) -> &Pod {
         self.pods.get(pod)
     }
 
     /// A pod that may be gone.
     #[must_use]
+    #[inline]
     pub fn find_pod(&self, pod: PodId) -> Option<&Pod> {
         self.pods.slots.get(pod.index())?.as_ref()
     }

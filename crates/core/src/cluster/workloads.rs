@@ -58,6 +58,9 @@ impl Cluster {
             return *known;
         }
         let id = WorkloadId::at(self.workloads.len());
+        if key.kind == WorkloadKind::DaemonSet.as_str() {
+            self.daemon_sets.push(id);
+        }
         self.workload_keys.insert(key.clone(), id);
         self.workloads.push(Workload {
             key,
@@ -85,6 +88,12 @@ impl Cluster {
     /// All controllers, in the order in which they were first named.
     pub fn workloads(&self) -> impl Iterator<Item = (WorkloadId, &Workload)> + '_ {
         self.workloads.iter().enumerate().map(|(index, one)| (WorkloadId::at(index), one))
+    }
+
+    /// The DaemonSets among the controllers, in the order in which they were first named: they are
+    /// few where controllers are many.
+    pub fn daemon_sets(&self) -> impl Iterator<Item = (WorkloadId, &Workload)> + '_ {
+        self.daemon_sets.iter().map(|id| (*id, &self.workloads[id.index()]))
     }
 
     /// Changes a controller.
