@@ -12,8 +12,7 @@ use super::template::Template;
 use crate::settings::Settings;
 
 /// Labels that never make groups differ.
-const BASIC_IGNORED_LABELS: [&str; 8] = [
-    "cluster-autoscaler.kubernetes.io/template-node",
+const BASIC_IGNORED_LABELS: [&str; 7] = [
     "kubernetes.io/hostname",
     "failure-domain.beta.kubernetes.io/zone",
     "failure-domain.beta.kubernetes.io/region",
@@ -89,11 +88,11 @@ fn all_within(one: &ResourceMap, other: &ResourceMap, ratio: f64) -> bool {
             .all(|(name, amount)| other.get(name).is_some_and(|with| within(*amount, *with, ratio)))
 }
 
-/// Whether two amounts differ by no more than a share of the smaller one.
+/// Whether two amounts differ by no more than a share of the larger one.
 #[expect(clippy::cast_precision_loss, reason = "upstream compares in float64")]
 fn within(one: i64, other: i64, ratio: f64) -> bool {
     let (larger, smaller) = (one.max(other), one.min(other));
-    (larger - smaller) as f64 <= smaller as f64 * ratio
+    (larger - smaller) as f64 <= larger as f64 * ratio
 }
 
 /// What DaemonSet and mirror pods leave of a new node.
