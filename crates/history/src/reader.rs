@@ -67,8 +67,14 @@ struct ObjectCache {
 /// runs, so that it may ask for documents.
 const ROWS_PER_PAGE: u64 = 8_192;
 
-/// SQLite may map this much of the file instead of copying pages.
-const READER_SETTINGS: &str = "PRAGMA mmap_size = 1073741824; PRAGMA cache_size = -16384;";
+/// SQLite may map this much of the file instead of copying pages. One transaction lasts as long as
+/// the history is open: a finished recording never changes, and without it every look-up would lock
+/// the file and check its header again, which costs more than the look-up.
+const READER_SETTINGS: &str = "
+PRAGMA mmap_size = 1073741824;
+PRAGMA cache_size = -16384;
+BEGIN;
+";
 
 impl History {
     /// Opens a finished recording. Nothing is ever written to the file or beside it.
@@ -246,13 +252,7 @@ impl History {
         if let Some(Some(document)) = lock(&self.documents).get(place) {
             return Ok(Arc::clone(document));
         }
-        let body: Option<String> = lock(&self.connection)
-            .prepare_cached("SELECT body FROM documents WHERE id = ?1")
-            .and_then(|mut statement| statement.query_row([id.0], |row| row.get(0)).optional())
-            .map_err(HistoryError::sql(&self.path, "read a document"))?;
-        let body = body.ok_or_else(|| {
-            HistoryError::damaged(&self.path, format!("document {} is missing", id.0))
-        })?;
+        let body = self.document_text(id)?;
         let value: Value = serde_json::from_str(&body).map_err(|error| {
             HistoryError::damaged(&self.path, format!("document {} is no JSON: {error}", id.0))
         })?;
@@ -261,6 +261,21 @@ impl History {
             *slot = Some(Arc::clone(&value));
         }
         Ok(value)
+    }
+
+    /// The JSON text of a document, without spaces and with sorted keys. It is not kept: for readers
+    /// who want a few fields of many documents.
+    ///
+    /// # Errors
+    /// When there is no such document.
+    pub fn document_text(&self, id: DocumentId) -> Result<String, HistoryError> {
+        let body: Option<String> = lock(&self.connection)
+            .prepare_cached("SELECT body FROM documents WHERE id = ?1")
+            .and_then(|mut statement| statement.query_row([id.0], |row| row.get(0)).optional())
+            .map_err(HistoryError::sql(&self.path, "read a document"))?;
+        body.ok_or_else(|| {
+            HistoryError::damaged(&self.path, format!("document {} is missing", id.0))
+        })
     }
 
     /// The whole object of a change, as it was put; of a tombstone what its key tells.

@@ -5,17 +5,22 @@
 //! not: under another strategy it would not have happened. Nodes of no group are nobody's to scale,
 //! so they come and go as recorded.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod documents;
+
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use plimsoll_core::node::NODE_GROUP_LABEL;
 use plimsoll_core::objects::{self, Object, ObjectError, PriorityClasses, Snapshot, SnapshotError};
+use plimsoll_core::pod::ControllerRef;
 use plimsoll_core::workload::{WorkloadKind, WorkloadObject};
-use plimsoll_core::{NodeObject, PodObject, PodPhase, SimTime};
-use plimsoll_history::{Change, History, HistoryError};
-use serde_json::Value;
+use plimsoll_core::{NodeObject, PodObject, PodPhase, PodSpec, SimTime};
+use plimsoll_history::{Change, DocumentId, History, HistoryError, ObjectKey, Version};
+use serde_json::{Value, json};
 use thiserror::Error;
+
+use documents::{Likeness, PodProgress};
 
 /// What a recording tells about a window of time.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +36,9 @@ pub struct Recording {
     pub pods: Vec<PodHistory>,
     /// Pods that belong to their node.
     pub daemon_pods: Vec<PodHistory>,
-    /// Other changes after the beginning, in order.
+    /// Jobs that came after the beginning, in order.
+    pub jobs: Vec<JobHistory>,
+    /// Other changes after the beginning that a replay takes part in, in order.
     pub changes: Vec<(SimTime, OutsideChange)>,
     /// Every Node that was there in the window: when it came, what it was, when it went.
     pub nodes: Vec<NodeHistory>,
@@ -44,16 +51,33 @@ pub struct Recording {
 /// A pod's life as it was recorded.
 #[derive(Clone, Debug)]
 pub struct PodHistory {
-    /// The object as it was first seen, without its node.
+    /// The first of the pods with this spec, as it was first seen: pods that differ in name,
+    /// controller and time only share it.
     pub object: Arc<PodObject>,
-    /// Its own name; the object is shared by pods that differ in name and time only.
+    /// Its own name.
     pub name: String,
+    /// Its own controller.
+    pub controller: Option<ControllerRef>,
     /// When it was created.
     pub created_at: SimTime,
     /// When it was first seen bound, and where if that is known.
     pub bound: Option<(SimTime, Option<Arc<str>>)>,
     /// When its work was over or somebody deleted it.
     pub ended_at: Option<SimTime>,
+}
+
+/// A Job as it was first seen. Traces have very many; their pods are recorded themselves, so that
+/// nothing looks at the template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobHistory {
+    /// Its namespace.
+    pub namespace: Arc<str>,
+    /// Its name.
+    pub name: String,
+    /// How many pods it wants.
+    pub replicas: u32,
+    /// The controller above it, such as a CronJob.
+    pub controller: Option<ControllerRef>,
 }
 
 /// A node's life as it was recorded.
@@ -70,9 +94,22 @@ pub struct NodeHistory {
 /// Something else that came from outside.
 #[derive(Clone, Debug)]
 pub enum OutsideChange {
-    /// An object was created or changed.
+    /// An object was created or changed. Of the controllers only DaemonSets come again when they
+    /// change.
     Put(Box<Object>),
-    /// An object was deleted.
+    /// A controller wants another number of pods than before.
+    Scale {
+        /// Its kind.
+        kind: WorkloadKind,
+        /// Its namespace.
+        namespace: Arc<str>,
+        /// Its name.
+        name: String,
+        /// So many.
+        replicas: u32,
+    },
+    /// A budget or a DaemonSet was deleted. What other controllers leave behind is recorded pod by
+    /// pod.
     Delete {
         /// Its kind.
         kind: String,
@@ -107,6 +144,22 @@ pub enum RecordingError {
         sequence: u64,
         /// What is wrong.
         error: Box<ObjectError>,
+    },
+    /// A document of it is not what an API server writes.
+    #[error("{history}: row {sequence}: {kind} {name}: {field}: {error}")]
+    Document {
+        /// The history's file.
+        history: String,
+        /// The row.
+        sequence: u64,
+        /// The object's kind.
+        kind: String,
+        /// The object's name.
+        name: String,
+        /// Which part of the object.
+        field: &'static str,
+        /// What is wrong.
+        error: serde_json::Error,
     },
     /// The objects of the beginning do not go together.
     #[error("{history}: {error}")]
@@ -146,12 +199,16 @@ struct Reader<'a> {
     classes: PriorityClasses,
     recording: Recording,
     /// Where each object's pod is in the list, by the history's number for the object.
-    pod_places: BTreeMap<u32, Place>,
+    pod_places: Vec<Option<Place>>,
     node_places: BTreeMap<u32, usize>,
-    /// Pods parsed once for each pair of metadata and spec.
-    parsed_pods: BTreeMap<(u32, u32), Arc<PodObject>>,
-    /// Names of DaemonSets whose objects are in the recording.
-    groups: BTreeSet<String>,
+    /// Pods parsed once for all that are alike.
+    parsed_pods: BTreeMap<Likeness, Arc<PodObject>>,
+    /// What the status documents of pods say.
+    progress: BTreeMap<DocumentId, PodProgress>,
+    /// How many pods each known controller wants, by the history's number for the object.
+    sizes: BTreeMap<u32, u32>,
+    /// Controllers parsed once for all that have equal documents.
+    parsed_sizes: BTreeMap<(WorkloadKind, [DocumentId; 3]), Arc<Size>>,
 }
 
 #[derive(Clone, Copy)]
@@ -160,17 +217,26 @@ enum Place {
     Daemon(usize),
 }
 
+/// What a replay looks at of a controller that it knows, and of every Job.
+struct Size {
+    replicas: u32,
+    controller: Option<ControllerRef>,
+}
+
 impl<'a> Reader<'a> {
     fn new(history: &'a History, from: SimTime) -> Reader<'a> {
+        let objects = usize::try_from(history.info().objects).unwrap_or(0);
         Reader {
             history,
             from,
             classes: PriorityClasses::built_in(),
             recording: Recording::default(),
-            pod_places: BTreeMap::new(),
+            pod_places: vec![None; objects],
             node_places: BTreeMap::new(),
             parsed_pods: BTreeMap::new(),
-            groups: BTreeSet::new(),
+            progress: BTreeMap::new(),
+            sizes: BTreeMap::new(),
+            parsed_sizes: BTreeMap::new(),
         }
     }
 
@@ -192,13 +258,19 @@ impl<'a> Reader<'a> {
             RecordingError::Snapshot { history: self.history.path().display().to_string(), error }
         })?;
         self.classes = PriorityClasses::with(&snapshot.priority_classes);
-        self.groups = snapshot.groups.iter().map(|group| group.name.clone()).collect();
         self.recording.snapshot = snapshot;
         for change in beginning {
             match &*change.object.kind {
                 "Pod" => self.take_pod(change)?,
                 "Node" => self.take_node(change)?,
-                _ => {}
+                _ => {
+                    if let (Some(kind), Some(version)) =
+                        (sized_kind(&change.object), &change.version)
+                    {
+                        let size = self.size_of(change, kind, version)?;
+                        self.sizes.insert(change.object_id, size.replicas);
+                    }
+                }
             }
         }
         Ok(())
@@ -223,46 +295,50 @@ impl<'a> Reader<'a> {
             self.end_pod(change.object_id, at);
             return Ok(());
         };
-        let status = self.history.document(version.rest)?;
-        let status = status.get("status");
-        let phase = status.and_then(|one| one.get("phase")).and_then(Value::as_str);
-        let finished = matches!(phase, Some("Succeeded" | "Failed"));
-        if !self.pod_places.contains_key(&change.object_id) {
-            if finished {
+        let progress = self.progress_of(change, version.rest)?;
+        if self.place_of(change.object_id).is_none() {
+            if progress.finished {
                 return Ok(());
             }
-            self.begin_pod(change, version.meta.0, version.spec.0)?;
+            self.begin_pod(change, version)?;
         }
-        if finished {
+        if progress.finished {
             self.end_pod(change.object_id, at);
             return Ok(());
         }
-        let scheduled = version.node_name.is_some() || is_scheduled(status);
+        let scheduled = version.node_name.is_some() || progress.scheduled;
         if scheduled
             && let Some(pod) = self.pod_mut(change.object_id)
             && pod.bound.is_none()
         {
-            let since = scheduled_at(status).unwrap_or(at);
+            let since = progress.scheduled_at.unwrap_or(at);
             pod.bound = Some((since, version.node_name.clone()));
         }
         Ok(())
     }
 
-    fn begin_pod(&mut self, change: &Change, meta: u32, spec: u32) -> Result<(), RecordingError> {
-        let object = match self.parsed_pods.get(&(meta, spec)) {
-            Some(known) => Arc::clone(known),
-            None => {
-                let Object::Pod(pod) = self.parse(change)? else { return Ok(()) };
-                let pod = Arc::new(pod);
-                self.parsed_pods.insert((meta, spec), Arc::clone(&pod));
-                pod
-            }
-        };
+    fn progress_of(
+        &mut self,
+        change: &Change,
+        rest: DocumentId,
+    ) -> Result<PodProgress, RecordingError> {
+        if let Some(known) = self.progress.get(&rest) {
+            return Ok(*known);
+        }
+        let progress = PodProgress::read(&self.history.document_text(rest)?)
+            .map_err(|error| self.document_error(change, "status", error))?;
+        self.progress.insert(rest, progress);
+        Ok(progress)
+    }
+
+    fn begin_pod(&mut self, change: &Change, version: &Version) -> Result<(), RecordingError> {
+        let Some((object, controller)) = self.pod_object(change, version)? else { return Ok(()) };
         let created_at = change.object.created_at.unwrap_or(change.effective_at);
-        let belongs_to_node = object.spec.is_mirror
-            || object.controller.as_ref().is_some_and(|one| one.kind == "DaemonSet");
+        let belongs_to_node =
+            object.spec.is_mirror || controller.as_ref().is_some_and(|one| one.kind == "DaemonSet");
         let history = PodHistory {
             name: change.object.name.clone(),
+            controller,
             created_at,
             bound: None,
             ended_at: None,
@@ -275,14 +351,50 @@ impl<'a> Reader<'a> {
             self.recording.pods.push(history);
             Place::Pod(self.recording.pods.len() - 1)
         };
-        self.pod_places.insert(change.object_id, place);
+        if let Some(slot) = self.pod_places.get_mut(change.object_id as usize) {
+            *slot = Some(place);
+        }
         Ok(())
     }
 
+    /// The pod that this one shares its spec with, parsed on first sight, and its own controller.
+    fn pod_object(
+        &mut self,
+        change: &Change,
+        version: &Version,
+    ) -> Result<Option<(Arc<PodObject>, Option<ControllerRef>)>, RecordingError> {
+        let metadata = self.history.document_text(version.meta)?;
+        let namespace = &change.object.namespace;
+        let read = documents::read_pod_metadata(namespace, version.spec, &metadata);
+        let (likeness, controller) = match read {
+            Some((likeness, controller)) => (Some(likeness), controller),
+            None => (None, None),
+        };
+        let known = likeness.as_ref().and_then(|likeness| self.parsed_pods.get(likeness));
+        let object = match known {
+            Some(known) => Arc::clone(known),
+            None => {
+                let Object::Pod(pod) = self.parse(change)? else { return Ok(None) };
+                let pod = Arc::new(pod);
+                if let Some(likeness) = likeness {
+                    self.parsed_pods.insert(likeness, Arc::clone(&pod));
+                }
+                pod
+            }
+        };
+        let controller =
+            controller.or_else(|| inferred_daemon_set(&object.spec, &change.object.name));
+        Ok(Some((object, controller)))
+    }
+
+    fn place_of(&self, object_id: u32) -> Option<Place> {
+        self.pod_places.get(object_id as usize).copied().flatten()
+    }
+
     fn pod_mut(&mut self, object_id: u32) -> Option<&mut PodHistory> {
-        match self.pod_places.get(&object_id)? {
-            Place::Pod(index) => self.recording.pods.get_mut(*index),
-            Place::Daemon(index) => self.recording.daemon_pods.get_mut(*index),
+        match self.place_of(object_id)? {
+            Place::Pod(index) => self.recording.pods.get_mut(index),
+            Place::Daemon(index) => self.recording.daemon_pods.get_mut(index),
         }
     }
 
@@ -329,37 +441,122 @@ impl<'a> Reader<'a> {
     }
 
     fn take_other(&mut self, change: &Change) -> Result<(), RecordingError> {
-        let outside = match &change.version {
-            None => OutsideChange::Delete {
-                kind: change.object.kind.to_string(),
-                namespace: change.object.namespace.to_string(),
-                name: change.object.name.clone(),
-            },
-            Some(_) => match self.parse(change)? {
-                Object::Other(_) => return Ok(()),
-                object => OutsideChange::Put(Box::new(object)),
-            },
+        let at = change.observed_at;
+        let key = &*change.object;
+        let Some(version) = &change.version else {
+            if matches!(&*key.kind, "PodDisruptionBudget" | "DaemonSet") {
+                let deleted = OutsideChange::Delete {
+                    kind: key.kind.to_string(),
+                    namespace: key.namespace.to_string(),
+                    name: key.name.clone(),
+                };
+                self.recording.changes.push((at, deleted));
+            }
+            return Ok(());
         };
-        self.recording.changes.push((change.observed_at, outside));
+        if let Some(kind) = sized_kind(key) {
+            return self.take_sized(change, kind, version);
+        }
+        match self.parse(change)? {
+            Object::Other(_) => {}
+            object => self.recording.changes.push((at, OutsideChange::Put(Box::new(object)))),
+        }
         Ok(())
     }
 
+    /// A controller whose pods are recorded themselves: after its first sight only the number of
+    /// pods it wants matters.
+    fn take_sized(
+        &mut self,
+        change: &Change,
+        kind: WorkloadKind,
+        version: &Version,
+    ) -> Result<(), RecordingError> {
+        let size = self.size_of(change, kind, version)?;
+        let before = self.sizes.insert(change.object_id, size.replicas);
+        let (namespace, name) = (&change.object.namespace, &change.object.name);
+        match before {
+            None if kind == WorkloadKind::Job => self.recording.jobs.push(JobHistory {
+                namespace: Arc::clone(namespace),
+                name: name.clone(),
+                replicas: size.replicas,
+                controller: size.controller.clone(),
+            }),
+            None => {
+                let put = OutsideChange::Put(Box::new(self.parse(change)?));
+                self.recording.changes.push((change.observed_at, put));
+            }
+            Some(before) if before == size.replicas => {}
+            Some(_) => {
+                let scale = OutsideChange::Scale {
+                    kind,
+                    namespace: Arc::clone(namespace),
+                    name: name.clone(),
+                    replicas: size.replicas,
+                };
+                self.recording.changes.push((change.observed_at, scale));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a controller without its template, once for all that have the same documents.
+    fn size_of(
+        &mut self,
+        change: &Change,
+        kind: WorkloadKind,
+        version: &Version,
+    ) -> Result<Arc<Size>, RecordingError> {
+        let documents = (kind, [version.meta, version.spec, version.rest]);
+        if let Some(known) = self.parsed_sizes.get(&documents) {
+            return Ok(Arc::clone(known));
+        }
+        let spec = documents::spec_without_template(&self.history.document_text(version.spec)?)
+            .map_err(|error| self.document_error(change, "spec", error))?;
+        let fields = |document: &Value| document.as_object().cloned().unwrap_or_default();
+        let mut metadata = fields(&*self.history.document(version.meta)?);
+        metadata.insert("name".to_owned(), json!(change.object.name));
+        metadata.insert("namespace".to_owned(), json!(*change.object.namespace));
+        let mut object = fields(&*self.history.document(version.rest)?);
+        object.insert("apiVersion".to_owned(), json!(*change.object.api_version));
+        object.insert("kind".to_owned(), json!(*change.object.kind));
+        object.insert("metadata".to_owned(), Value::Object(metadata));
+        object.insert("spec".to_owned(), spec);
+        let size = match self.parse_json(change, &Value::Object(object))? {
+            Object::Workload(one) => Size { replicas: one.replicas, controller: one.controller },
+            _ => Size { replicas: 0, controller: None },
+        };
+        let size = Arc::new(size);
+        self.parsed_sizes.insert(documents, Arc::clone(&size));
+        Ok(size)
+    }
+
     fn parse(&self, change: &Change) -> Result<Object, RecordingError> {
-        let document = self.history.object_json(change)?;
-        let object = objects::parse_with(&document, &self.classes).map_err(|error| {
-            RecordingError::Object {
-                history: self.history.path().display().to_string(),
-                sequence: change.sequence,
-                error: Box::new(error),
-            }
-        })?;
-        Ok(match object {
-            Object::Pod(mut pod) => {
-                infer_daemon_set(&mut pod);
-                Object::Pod(pod)
-            }
-            other => other,
+        self.parse_json(change, &self.history.object_json(change)?)
+    }
+
+    fn parse_json(&self, change: &Change, object: &Value) -> Result<Object, RecordingError> {
+        objects::parse_with(object, &self.classes).map_err(|error| RecordingError::Object {
+            history: self.history.path().display().to_string(),
+            sequence: change.sequence,
+            error: Box::new(error),
         })
+    }
+
+    fn document_error(
+        &self,
+        change: &Change,
+        field: &'static str,
+        error: serde_json::Error,
+    ) -> RecordingError {
+        RecordingError::Document {
+            history: self.history.path().display().to_string(),
+            sequence: change.sequence,
+            kind: change.object.kind.to_string(),
+            name: change.object.name.clone(),
+            field,
+            error,
+        }
     }
 
     fn finish(mut self) -> Recording {
@@ -378,54 +575,45 @@ impl Recording {
             .is_some_and(|name| self.snapshot.groups.iter().any(|group| group.name == *name))
     }
 
-    /// The controllers that recorded pods name and that have objects, or whose objects come later.
+    /// The controllers that recorded pods name and that have objects, or whose objects come later;
+    /// of those that come later not the [`Recording::jobs`].
     pub fn workloads(&self) -> impl Iterator<Item = &WorkloadObject> {
         let later = self.changes.iter().filter_map(|(_, change)| match change {
             OutsideChange::Put(object) => match object.as_ref() {
                 Object::Workload(workload) => Some(workload),
                 _ => None,
             },
-            OutsideChange::Delete { .. } => None,
+            OutsideChange::Scale { .. } | OutsideChange::Delete { .. } => None,
         });
         self.snapshot.workloads.iter().chain(later)
     }
 }
 
-/// Only the DaemonSet controller pins a pod to its node by a field, so a recording that kept no
-/// owners still tells which pods are a DaemonSet's.
-fn infer_daemon_set(pod: &mut PodObject) {
-    let pinned = pod.spec.required_node_terms.iter().flatten().any(|term| {
-        term.fields.iter().any(|field| field.key == "metadata.name" && field.values.len() == 1)
-    });
-    if pod.controller.is_none() && pinned {
-        let set = pod.name.rsplit_once('-').map_or(pod.name.as_str(), |(set, _)| set);
-        pod.controller = Some(plimsoll_core::pod::ControllerRef {
-            api_version: "apps/v1".to_owned(),
-            kind: WorkloadKind::DaemonSet.as_str().to_owned(),
-            name: set.to_owned(),
-            uid: String::new(),
-        });
+/// The kind of a controller whose pods a replay takes as they were recorded. DaemonSets are not
+/// among them: they run pods on nodes that were never recorded.
+fn sized_kind(key: &ObjectKey) -> Option<WorkloadKind> {
+    match (&*key.api_version, &*key.kind) {
+        ("apps/v1", "Deployment") => Some(WorkloadKind::Deployment),
+        ("apps/v1", "ReplicaSet") => Some(WorkloadKind::ReplicaSet),
+        ("apps/v1", "StatefulSet") => Some(WorkloadKind::StatefulSet),
+        ("batch/v1", "Job") => Some(WorkloadKind::Job),
+        ("v1", "ReplicationController") => Some(WorkloadKind::ReplicationController),
+        _ => None,
     }
 }
 
-fn scheduled_condition(status: Option<&Value>) -> Option<&Value> {
-    status?
-        .get("conditions")?
-        .as_array()?
-        .iter()
-        .find(|one| one.get("type").and_then(Value::as_str) == Some("PodScheduled"))
-}
-
-fn is_scheduled(status: Option<&Value>) -> bool {
-    scheduled_condition(status)
-        .and_then(|one| one.get("status"))
-        .is_some_and(|one| one.as_str() == Some("True"))
-}
-
-fn scheduled_at(status: Option<&Value>) -> Option<SimTime> {
-    let condition = scheduled_condition(status)?;
-    let time = condition.get("lastTransitionTime")?.as_str()?;
-    SimTime::parse(time).ok().filter(|_| is_scheduled(status))
+/// Only the DaemonSet controller pins a pod to its node by a field, so a recording that kept no
+/// owners still tells which pods are a DaemonSet's.
+fn inferred_daemon_set(spec: &PodSpec, pod: &str) -> Option<ControllerRef> {
+    let pinned = spec.required_node_terms.iter().flatten().any(|term| {
+        term.fields.iter().any(|field| field.key == "metadata.name" && field.values.len() == 1)
+    });
+    pinned.then(|| ControllerRef {
+        api_version: "apps/v1".to_owned(),
+        kind: WorkloadKind::DaemonSet.as_str().to_owned(),
+        name: pod.rsplit_once('-').map_or(pod, |(set, _)| set).to_owned(),
+        uid: String::new(),
+    })
 }
 
 /// Reads `pod triggered scale-up: [{group 1->3 (max: 5)} {other 0->1 (max: 2)}]`.
