@@ -304,6 +304,20 @@ fn similar_groups_share_new_nodes_smallest_first() {
 }
 
 #[test]
+fn a_group_with_nodes_is_similar_to_one_with_a_template_only() {
+    let mut fixture = Fixture::default();
+    fixture.group("a", 0, 9, "4", "16Gi");
+    fixture.group("b", 0, 9, "4", "16Gi");
+    fixture.node("a-1", "a");
+    fixture.pending("api", 5, &pod_spec("4", "1Gi"));
+    let flags = [("balance-similar-node-groups", "true"), ("balancing-ignore-label", "pool")];
+    let mut autoscaler = fixture.autoscaler(&flags);
+    let told = fixture.after(0, &mut autoscaler);
+    let grown: Vec<&str> = told.lines().take_while(|line| line.contains(" +")).collect();
+    assert_eq!(grown, ["b +3", "a +1"]);
+}
+
+#[test]
 fn each_expander_prefers_its_own() {
     let chosen = |expander: &str| {
         let mut fixture = Fixture::default();
