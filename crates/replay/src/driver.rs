@@ -75,6 +75,11 @@ pub fn drive<'a>(
     progress: &mut dyn FnMut(SimTime),
 ) -> Result<(), DriveError> {
     let mut drive = Drive { world, strategy, course, ledger, last_loop: None };
+    if course.start < course.end {
+        // What waits at the start is scheduled then, whether or not anything happens or anyone scales.
+        progress(course.start);
+        drive.live_through(course.start)?;
+    }
     while let Some(at) = drive.next_instant().filter(|at| *at < course.end) {
         progress(at);
         drive.live_through(at)?;
@@ -215,4 +220,39 @@ fn as_command(action: &Action) -> Option<Command> {
         Action::Evict { pod, serial } => Command::Evict { pod: *pod, serial: *serial },
         Action::GiveUpScaleDown { .. } => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_core::objects::{Origin, Snapshot};
+    use plimsoll_sim::WorldSettings;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn pods_that_wait_at_the_start_are_scheduled_then_even_if_nobody_scales() {
+        let size = json!({"cpu": "4", "pods": "110"});
+        let container = json!({"name": "main", "image": "main"});
+        let objects = [
+            json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"},
+                "status": {"capacity": size, "allocatable": size,
+                           "conditions": [{"type": "Ready", "status": "True"}]}}),
+            json!({"apiVersion": "v1", "kind": "Pod",
+                "metadata": {"name": "web", "namespace": "shop"},
+                "spec": {"containers": [container]}}),
+        ];
+        let values = objects.into_iter().map(|object| (object, Origin::default()));
+        let (snapshot, _) = Snapshot::from_values(values).expect("the fixture is valid");
+        let (start, end) = (SimTime(0), SimTime(60_000));
+        let mut world = World::from_snapshot(&snapshot, WorldSettings::with_seed(1), start);
+        let mut ledger = Ledger::open(&mut world, start);
+        let scan_interval = SimDuration::from_secs(10);
+        let course = Course { start, end, scan_interval, frequent_loops: false };
+        let mut told = Vec::new();
+        drive(&mut world, None, &course, &mut ledger, &mut |at| told.push(at))
+            .expect("nobody breaks a rule");
+        assert_eq!(ledger.pods[0].bound_at, Some(start));
+        assert_eq!(told, [start]);
+    }
 }
