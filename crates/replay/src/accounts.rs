@@ -36,6 +36,9 @@ pub struct Heading {
     pub start_view: ClusterSnapshot,
     /// The cluster at the end.
     pub end_view: ClusterSnapshot,
+    /// Whether the source tells of machines: of a recording without nodes nobody knows what ran and
+    /// what it cost.
+    pub machines_are_known: bool,
     /// What was taken for granted.
     pub assumptions: Vec<String>,
 }
@@ -44,6 +47,13 @@ pub struct Heading {
 #[must_use]
 pub fn report(ledger: &Ledger, cluster: &mut Cluster, heading: Heading) -> ReplayReport {
     let groups = group_totals(ledger, cluster, heading.end);
+    let mut totals = totals(ledger, cluster, &groups, heading.end);
+    let mut series = series(ledger);
+    let known = heading.machines_are_known;
+    if !known {
+        totals.cost = None;
+        series.iter_mut().for_each(|point| point.cost_per_hour = None);
+    }
     let mut report = ReplayReport {
         api_version: API_VERSION.to_owned(),
         kind: REPLAY_REPORT_KIND.to_owned(),
@@ -60,9 +70,9 @@ pub fn report(ledger: &Ledger, cluster: &mut Cluster, heading: Heading) -> Repla
         scaled_up_node_groups: BTreeMap::new(),
         scaled_up_nodes: Vec::new(),
         deployed_pods: deployed_pods(ledger, cluster, heading.batch_interval),
-        totals: totals(ledger, cluster, &groups, heading.end),
-        groups,
-        series: series(ledger),
+        totals,
+        groups: if known { groups } else { Vec::new() },
+        series,
         decisions: decisions(ledger, cluster),
         never_scheduled: never_scheduled(ledger, cluster),
         waits_by_owner: waits_by_owner(ledger, cluster),
@@ -280,11 +290,12 @@ fn decisions(ledger: &Ledger, cluster: &Cluster) -> Vec<LoopDecision> {
 }
 
 fn never_scheduled(ledger: &Ledger, cluster: &mut Cluster) -> Vec<NeverScheduled> {
-    let mut reasons = Reasons::default();
+    let mut reasons = Reasons::of_replay(&ledger.reasons);
     let mut found = Vec::new();
     for pod in counted(ledger).filter(|pod| pod.bound_at.is_none()) {
-        let reason = reasons.of(cluster, pod.shape);
-        found.push((owner_of(cluster, pod), reason, full_name(cluster, pod)));
+        let name = full_name(cluster, pod);
+        let reason = reasons.of(cluster, pod.shape, &name);
+        found.push((owner_of(cluster, pod), reason, name));
     }
     NeverScheduled::gather(found)
 }

@@ -293,6 +293,7 @@ impl Replayer {
                     batch_interval: stage.batch_interval,
                     end_view: start_view.clone(),
                     start_view,
+                    machines_are_known: stage.has_nodes(),
                     assumptions: scale_ups::assumptions(),
                 };
                 Ok(scale_ups::report(&ledger, &mut world.cluster, heading, bursts))
@@ -392,6 +393,7 @@ impl Replayer {
             batch_interval: options.batch_interval.unwrap_or(stage.batch_interval),
             end_view: cluster_view(&world.cluster, &stage.surroundings),
             start_view,
+            machines_are_known: strategy != Strategy::Recorded || stage.has_nodes(),
             assumptions: self.assumptions(stage, strategy),
         };
         Ok(accounts::report(&ledger, &mut world.cluster, heading))
@@ -459,7 +461,7 @@ impl Replayer {
             stated.push(format!("Not judged by this release: {}.", features.join(", ")));
         }
         let Some(recording) = &stage.recording else { return stated };
-        if strategy == Strategy::Recorded && recording.nodes.is_empty() {
+        if strategy == Strategy::Recorded && !stage.has_nodes() {
             stated
                 .push("The recording has no nodes, so it has neither node-hours nor cost.".into());
         }
@@ -524,6 +526,13 @@ struct Stage {
     surroundings: Surroundings,
     seed: u64,
     batch_interval: SimDuration,
+}
+
+impl Stage {
+    /// Whether the source tells of nodes; a trace may tell of pods only.
+    fn has_nodes(&self) -> bool {
+        self.recording.as_ref().is_none_or(|recording| !recording.nodes.is_empty())
+    }
 }
 
 /// The window that is replayed: from an instant up to, not including, another.

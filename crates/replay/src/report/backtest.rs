@@ -29,21 +29,21 @@ pub fn backtest(recorded: &Course, replayed: &Course, from: SimTime, to: SimTime
     let (theirs, ours) = (replayed.pending_seconds.p50, recorded.pending_seconds.p50);
     let error = SimDuration(theirs.0.saturating_sub(ours.0)).as_secs_f64();
     Backtest {
-        node_count_mape: Some(node_count_mape(&recorded.nodes, &replayed.nodes, from, to)),
+        node_count_mape: node_count_mape(&recorded.nodes, &replayed.nodes, from, to),
         pending_seconds_p50_error: rounded(error, SECONDS_DIGITS),
         placement_agreement: placement_agreement(&recorded.placements, &replayed.placements),
     }
 }
 
 /// The mean over time of |replayed − recorded| / recorded, without the time in which nothing was
-/// recorded; 0 when there is no other time.
+/// recorded; `None` when there is no other time.
 #[must_use]
 pub fn node_count_mape(
     recorded: &StepSeries,
     replayed: &StepSeries,
     from: SimTime,
     to: SimTime,
-) -> f64 {
+) -> Option<f64> {
     let changes = recorded.changes().iter().chain(replayed.changes()).map(|change| change.0);
     let mut times: Vec<SimTime> = changes.filter(|time| *time > from && *time < to).collect();
     times.push(from);
@@ -60,7 +60,7 @@ pub fn node_count_mape(
             seconds += span;
         }
     }
-    if seconds == 0.0 { 0.0 } else { rounded(error_seconds / seconds, RATIO_DIGITS) }
+    (seconds > 0.0).then(|| rounded(error_seconds / seconds, RATIO_DIGITS))
 }
 
 /// Digits of a single error before it is averaged.
@@ -97,7 +97,11 @@ mod tests {
     #[test]
     fn a_course_held_against_itself_is_perfect() {
         let course = course(nodes(&[(0, 3), (10, 5)]), 250, &[("ns/a", "g")]);
-        let perfect = Backtest { placement_agreement: Some(1.0), ..Backtest::default() };
+        let perfect = Backtest {
+            node_count_mape: Some(0.0),
+            pending_seconds_p50_error: 0.0,
+            placement_agreement: Some(1.0),
+        };
         assert_eq!(backtest(&course, &course, SimTime(0), SimTime(20_000)), perfect);
     }
 

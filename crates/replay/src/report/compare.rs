@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::clock_text::{full_instant, minute};
 use super::divergence::{NodeDivergence, node_divergences};
-use super::figures::{Amount, figures};
+use super::figures::{Amount, base_of, figures};
 use super::labels::labels;
 use super::model::{API_VERSION, Backtest, ReplayMode, ReplayReport};
 use super::money::with_thousands;
@@ -49,8 +49,8 @@ pub struct Comparison {
     pub strategies: Vec<String>,
     /// The totals side by side.
     pub totals: Vec<ComparedFigure>,
-    /// Where the numbers of nodes were furthest apart from the first report's, by report, largest
-    /// difference first; at most ten for each report.
+    /// Where the numbers of nodes were furthest apart from those of the first report that has nodes,
+    /// by report, largest difference first; at most ten for each report.
     pub node_divergences: Vec<NodeDivergence>,
     /// Pods that some report, but not all, lists as never scheduled, in order of name.
     pub scheduled_by_some: Vec<PartlyScheduled>,
@@ -68,9 +68,9 @@ pub struct ComparedFigure {
     pub name: String,
     /// The value of each report; `null` where it is not known.
     pub values: Vec<Option<Amount>>,
-    /// Each value minus the first one.
+    /// Each value minus the first one that is known.
     pub differences: Vec<Option<Amount>>,
-    /// Each difference in percent of the first value, with one digit; `null` where that is 0.
+    /// Each difference in percent of the value it is from, with one digit; `null` where that is 0.
     pub percent: Vec<Option<f64>>,
 }
 
@@ -126,10 +126,14 @@ impl Comparison {
         for (other, label) in others.iter().zip(&strategies[1..]) {
             check_alike(base, other, &strategies[0], label)?;
         }
+        let with_nodes = reports.iter().zip(&strategies);
+        let mut with_nodes = with_nodes.filter(|(report, _)| report.totals.knows_machines());
         let mut divergences = Vec::new();
-        for (other, label) in others.iter().zip(&strategies[1..]) {
-            let all = node_divergences(base, other, label);
-            divergences.extend(all.into_iter().take(DIVERGENCES_KEPT));
+        if let Some((base, _)) = with_nodes.next() {
+            for (other, label) in with_nodes {
+                let all = node_divergences(base, other, label);
+                divergences.extend(all.into_iter().take(DIVERGENCES_KEPT));
+            }
         }
         Ok(Comparison {
             api_version: API_VERSION,
@@ -163,7 +167,7 @@ impl Comparison {
     #[must_use]
     pub fn to_text(&self, reports: &[ReplayReport], width: usize) -> String {
         let mut page = text::render(reports, width);
-        for lines in [self.divergence_lines(), self.pod_lines()] {
+        for lines in [self.divergence_lines(reports), self.pod_lines()] {
             if !lines.is_empty() {
                 page.push('\n');
                 page.push_str(&(lines.join("\n") + "\n"));
@@ -175,9 +179,11 @@ impl Comparison {
         page
     }
 
-    fn divergence_lines(&self) -> Vec<String> {
+    fn divergence_lines(&self, reports: &[ReplayReport]) -> Vec<String> {
+        let with_nodes = reports.iter().position(|report| report.totals.knows_machines());
+        let Some(base) = with_nodes else { return Vec::new() };
         let mut lines = Vec::new();
-        for strategy in &self.strategies[1..] {
+        for strategy in &self.strategies[base + 1..] {
             let spans = self.node_divergences.iter().filter(|span| span.strategy == *strategy);
             for span in spans.take(DIVERGENCES_SHOWN) {
                 lines.push(format!(
@@ -185,7 +191,7 @@ impl Comparison {
                     full_instant(span.from),
                     Seconds::from(span.to - span.from).to_short_text(),
                     with_thousands(span.nodes.into()),
-                    self.strategies[0],
+                    self.strategies[base],
                     with_thousands(span.base_nodes.into()),
                     minute(span.peak_time, self.end_time - self.start_time),
                 ));
@@ -244,7 +250,7 @@ fn compared_figures(reports: &[ReplayReport]) -> Vec<ComparedFigure> {
     let columns: Vec<_> = reports.iter().map(|report| figures(&report.totals)).collect();
     let row = |index: usize| {
         let values: Vec<Option<Amount>> = columns.iter().map(|list| list[index].amount).collect();
-        let base = values[0];
+        let base = base_of(&values).and_then(|place| values[place]);
         let against = |with: fn(Amount, Amount) -> Option<Amount>| {
             values.iter().map(|value| with((*value)?, base?)).collect()
         };
@@ -283,7 +289,7 @@ fn burst_agreement(report: &ReplayReport) -> Option<f64> {
 mod tests {
     use expect_test::expect;
 
-    use super::super::sample::{scale_ups, workday};
+    use super::super::sample::{scale_ups, workday, workday_of_a_trace};
     use super::*;
 
     #[test]
@@ -329,6 +335,21 @@ mod tests {
               shop/batch-2  threshold: no group has nvidia.com/gpu
               shop/report-7  threshold: no group has 32 cpu"#]]
         .assert_eq(&tail.join("\n"));
+    }
+
+    #[test]
+    fn what_was_not_recorded_is_no_zero_to_be_held_against() {
+        let reports = workday_of_a_trace();
+        let comparison = Comparison::of(&reports).expect("alike");
+        let json = serde_json::to_string(&comparison.totals[0]).expect("JSON");
+        expect![[r#"{"name":"cost","values":[null,"18.42","23.10"],"differences":[null,"0.00","4.68"],"percent":[null,0.0,25.4]}"#]].assert_eq(&json);
+        let strategies: Vec<&str> =
+            comparison.node_divergences.iter().map(|one| one.strategy.as_str()).collect();
+        assert_eq!(strategies, ["threshold"; 5]);
+        let text = comparison.to_text(&reports, 90);
+        let first = text.lines().skip_while(|line| !line.starts_with("numbers of nodes")).nth(1);
+        expect!["  2026-01-05 09:35:00 for 8h5m    threshold 20, cluster-autoscaler 4 (at 16:40)"]
+            .assert_eq(first.unwrap_or_default());
     }
 
     #[test]

@@ -7,7 +7,8 @@ use super::model::{ReplayReport, SeriesPoint};
 use super::serde_time::instant;
 use super::step_series::StepSeries;
 
-/// A span in which one replay always had more nodes than the first one, or always fewer.
+/// A span in which one replay always had more nodes than the first one that has any, or always
+/// fewer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeDivergence {

@@ -16,7 +16,22 @@ pub struct Figure {
     pub title: &'static str,
     /// Its value; `None` when the report does not know it.
     pub amount: Option<Amount>,
+    /// What to say where it does not.
+    missing: &'static str,
 }
+
+impl Figure {
+    /// The value for people, or why there is none.
+    #[must_use]
+    pub fn to_text(self) -> String {
+        self.amount.map_or_else(|| self.missing.to_owned(), Amount::to_text)
+    }
+}
+
+/// Of machines of which a recording says nothing.
+pub(super) const NOT_RECORDED: &str = "not recorded";
+/// The cost of machines without a price.
+const NOT_KNOWN: &str = "not known";
 
 /// A value with its unit, or the difference of two.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,12 +51,20 @@ pub enum Amount {
 /// Every total of a report, in the order in which they are shown.
 #[must_use]
 pub fn figures(totals: &Totals) -> Vec<Figure> {
-    let figure = |name, title, amount| Figure { name, title, amount: Some(amount) };
+    let machines = totals.knows_machines();
+    let figure =
+        |name, title, amount| Figure { name, title, amount: Some(amount), missing: NOT_RECORDED };
+    let of_machines = |name, title, amount: Amount| Figure {
+        name,
+        title,
+        amount: machines.then_some(amount),
+        missing: NOT_RECORDED,
+    };
     let waits = totals.pending_seconds;
-    let cost = totals.cost.map(Amount::Money);
+    let missing = if machines { NOT_KNOWN } else { NOT_RECORDED };
     vec![
-        Figure { name: "cost", title: "cost", amount: cost },
-        figure("nodeHours", "node-hours", Amount::NodeHours(totals.node_hours)),
+        Figure { name: "cost", title: "cost", amount: totals.cost.map(Amount::Money), missing },
+        of_machines("nodeHours", "node-hours", Amount::NodeHours(totals.node_hours)),
         figure("podsCreated", "pods created", count(totals.pods_created)),
         figure("podsScheduled", "pods scheduled", count(totals.pods_scheduled)),
         figure("podsNeverScheduled", "never scheduled", count(totals.pods_never_scheduled)),
@@ -55,12 +78,22 @@ pub fn figures(totals: &Totals) -> Vec<Figure> {
         figure("pendingSeconds.p99", "pod wait, p99", Amount::Wait(waits.p99)),
         figure("pendingSeconds.max", "pod wait, max", Amount::Wait(waits.max)),
         figure("pendingSeconds.sum", "pod waits in all", Amount::Wait(waits.sum)),
-        figure("scaleUps", "scale-ups", count(totals.scale_ups)),
-        figure("scaleDowns", "scale-downs", count(totals.scale_downs)),
-        figure("evictions", "evictions", count(totals.evictions)),
-        figure("cpuUtilization", "CPU utilisation", Amount::Ratio(totals.cpu_utilization)),
-        figure("memoryUtilization", "memory utilisation", Amount::Ratio(totals.memory_utilization)),
+        of_machines("scaleUps", "scale-ups", count(totals.scale_ups)),
+        of_machines("scaleDowns", "scale-downs", count(totals.scale_downs)),
+        of_machines("evictions", "evictions", count(totals.evictions)),
+        of_machines("cpuUtilization", "CPU utilisation", Amount::Ratio(totals.cpu_utilization)),
+        of_machines(
+            "memoryUtilization",
+            "memory utilisation",
+            Amount::Ratio(totals.memory_utilization),
+        ),
     ]
+}
+
+/// The place of the report that the others are held against in one figure: the first that has it.
+#[must_use]
+pub fn base_of(amounts: &[Option<Amount>]) -> Option<usize> {
+    amounts.iter().position(Option::is_some)
 }
 
 fn count(value: u64) -> Amount {

@@ -11,7 +11,7 @@ mod step_path;
 mod tables;
 
 use super::clock_text::full_instant;
-use super::figures::Amount;
+use super::figures::{Amount, NOT_RECORDED};
 use super::labels::labels;
 use super::model::{ReplayMode, ReplayReport, SeriesPoint};
 use super::money::with_thousands;
@@ -93,16 +93,20 @@ fn cards(reports: &[ReplayReport], labels: &[String]) -> String {
     let mut html = String::from("<div class=\"cards\">\n");
     for (index, (report, label)) in reports.iter().zip(labels).enumerate() {
         let totals = &report.totals;
-        let cost = totals.cost.map_or_else(|| "no price".to_owned(), |cost| cost.to_dollars_text());
+        let machines = totals.knows_machines();
+        let unpriced = if machines { "no price" } else { NOT_RECORDED };
+        let cost = totals.cost.map_or_else(|| unpriced.to_owned(), |cost| cost.to_dollars_text());
+        let of_machines =
+            |amount: Amount| if machines { amount.to_text() } else { NOT_RECORDED.to_owned() };
         let waits = totals.pending_seconds;
         let rows = [
-            ("node-hours", Amount::NodeHours(totals.node_hours).to_text()),
+            ("node-hours", of_machines(Amount::NodeHours(totals.node_hours))),
             (
                 "pod wait, p50 / p99",
                 format!("{} / {}", waits.p50.to_short_text(), waits.p99.to_short_text()),
             ),
             ("never scheduled", with_thousands(totals.pods_never_scheduled.into())),
-            ("CPU utilisation", Amount::Ratio(totals.cpu_utilization).to_text()),
+            ("CPU utilisation", of_machines(Amount::Ratio(totals.cpu_utilization))),
         ];
         let list: String =
             rows.iter().map(|(title, value)| format!("<dt>{title}</dt><dd>{value}</dd>")).collect();
@@ -130,6 +134,7 @@ fn charts(reports: &[ReplayReport], labels: &[String]) -> String {
             value: SeriesPoint::node_count,
             second: Some(("ready", SeriesPoint::ready_node_count)),
             is_money: false,
+            needs_machines: true,
         },
         Chart {
             title: "Pending pods",
@@ -137,6 +142,7 @@ fn charts(reports: &[ReplayReport], labels: &[String]) -> String {
             value: SeriesPoint::pending_pod_count,
             second: None,
             is_money: false,
+            needs_machines: false,
         },
     ];
     if reports.iter().flat_map(|report| &report.series).any(|point| point.cost_per_hour.is_some()) {
@@ -146,6 +152,7 @@ fn charts(reports: &[ReplayReport], labels: &[String]) -> String {
             value: SeriesPoint::microusd_per_hour,
             second: None,
             is_money: true,
+            needs_machines: true,
         });
     }
     let drawn: String = charts.iter().map(|chart| chart.render(reports, labels)).collect();

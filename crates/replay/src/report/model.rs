@@ -104,10 +104,10 @@ pub enum ReplayMode {
 #[serde(rename_all = "camelCase")]
 pub struct Totals {
     /// Hours of nodes that were paid for: from the instance's creation to its deletion, empty, failed
-    /// and unneeded ones included. Rounded to 3 digits.
+    /// and unneeded ones included. Rounded to 3 digits; 0 when no nodes were recorded.
     pub node_hours: f64,
     /// The price of those hours in US dollars, in whole cents; `null` when a group that ran has no
-    /// price.
+    /// price, or when no nodes were recorded.
     pub cost: Option<MicroUsd>,
     /// Pods that came into being, those pending at the start included.
     pub pods_created: u64,
@@ -311,6 +311,15 @@ impl SeriesPoint {
     #[must_use]
     pub fn microusd_per_hour(&self) -> i64 {
         self.cost_per_hour.map_or(0, |price| price.0)
+    }
+}
+
+impl Totals {
+    /// Whether anything is known of machines: a recording without nodes tells neither their hours
+    /// nor their cost nor their use, which are then no zeros. Where there were none, they cost $0.
+    #[must_use]
+    pub fn knows_machines(&self) -> bool {
+        self.cost.is_some() || self.node_hours > 0.0
     }
 }
 

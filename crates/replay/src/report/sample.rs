@@ -18,6 +18,26 @@ pub(super) fn workday() -> Vec<ReplayReport> {
     vec![cluster_autoscaler(), threshold()]
 }
 
+/// A working day of which nobody recorded the nodes, and what two strategies make of it.
+pub(super) fn workday_of_a_trace() -> Vec<ReplayReport> {
+    let mut recorded = cluster_autoscaler();
+    recorded.strategy = "recorded".to_owned();
+    let pending_seconds = pending(3_000, 0, 20, 60, 90);
+    let counts = recorded.totals;
+    recorded.totals = Totals {
+        pods_created: counts.pods_created,
+        pods_scheduled: counts.pods_scheduled,
+        pending_seconds,
+        ..Totals::default()
+    };
+    recorded.groups.clear();
+    recorded.backtest = None;
+    for point in &mut recorded.series {
+        *point = SeriesPoint { nodes: 0, ready_nodes: 0, cost_per_hour: None, ..*point };
+    }
+    vec![recorded, cluster_autoscaler(), threshold()]
+}
+
 /// Two recorded bursts of scale-ups, of which one is repeated.
 pub(super) fn scale_ups() -> ReplayReport {
     let groups = |list: &[(&str, u32)]| {

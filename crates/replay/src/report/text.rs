@@ -11,7 +11,7 @@ mod wrap;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::clock_text::formatted;
-use super::figures::{Amount, Figure, figures};
+use super::figures::{Amount, Figure, base_of, figures};
 use super::labels::labels;
 use super::model::{Backtest, GroupTotals, NeverScheduled, ReplayMode, ReplayReport};
 use super::money::with_thousands;
@@ -354,16 +354,16 @@ fn is_superfluous(name: &str, columns: &[Figure]) -> bool {
 }
 
 fn total_row(columns: &[Figure]) -> Vec<String> {
-    let base = columns[0].amount;
-    let value =
-        |figure: &Figure| figure.amount.map_or_else(|| "not known".to_owned(), Amount::to_text);
-    let mut row = vec![columns[0].title.to_owned(), value(&columns[0])];
-    for figure in &columns[1..] {
+    let amounts: Vec<Option<Amount>> = columns.iter().map(|figure| figure.amount).collect();
+    let base = base_of(&amounts);
+    let mut row = vec![columns[0].title.to_owned(), columns[0].to_text()];
+    for (index, figure) in columns.iter().enumerate().skip(1) {
+        let base = base.filter(|base| *base < index).and_then(|base| amounts[base]);
         let difference = match (figure.amount, base) {
             (Some(amount), Some(base)) => amount.difference_text(base),
             _ => String::new(),
         };
-        row.extend([value(figure), difference]);
+        row.extend([figure.to_text(), difference]);
     }
     row
 }

@@ -40,6 +40,8 @@ pub(super) struct Chart {
     pub(super) second: Option<(&'static str, SeriesValue)>,
     /// Whether the quantity is money in micro-dollars.
     pub(super) is_money: bool,
+    /// Whether it is about machines, which not every recording tells of.
+    pub(super) needs_machines: bool,
 }
 
 impl Chart {
@@ -49,8 +51,8 @@ impl Chart {
         else {
             return String::new();
         };
-        let lines: Vec<Line> = reports.iter().map(|report| self.line(report)).collect();
-        let max = lines.iter().map(|line| line.max(first)).max().unwrap_or(0);
+        let lines: Vec<Option<Line>> = reports.iter().map(|report| self.line(report)).collect();
+        let max = lines.iter().flatten().map(|line| line.max(first)).max().unwrap_or(0);
         let ticks = value_ticks(max, if self.is_money { CENT_MICROUSD } else { 1 });
         let plot = Plot {
             left: LEFT * 10,
@@ -61,8 +63,9 @@ impl Chart {
             to: first.end_time,
             top: ticks.last().copied().unwrap_or(1),
         };
-        let curves: Vec<Curves> = lines.iter().map(|line| line.curves(&plot)).collect();
-        let dense = curves.iter().any(|curves| curves.main.range.is_some());
+        let curves: Vec<Option<Curves>> =
+            lines.iter().map(|line| line.as_ref().map(|line| line.curves(&plot))).collect();
+        let dense = curves.iter().flatten().any(|curves| curves.main.range.is_some());
         format!(
             "<figure><figcaption><h3>{}</h3><span class=\"note\">{}{}</span></figcaption>\n\
              <svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{} over time\">\n{}{}{}{}</svg></figure>\n",
@@ -77,9 +80,13 @@ impl Chart {
         )
     }
 
-    fn line(&self, report: &ReplayReport) -> Line {
+    /// The lines of a report; `None` where it knows nothing of the quantity.
+    fn line(&self, report: &ReplayReport) -> Option<Line> {
+        if self.needs_machines && !report.totals.knows_machines() {
+            return None;
+        }
         let second = self.second.map(|(_, value)| report.step_series(value));
-        Line { main: report.step_series(self.value), second }
+        Some(Line { main: report.step_series(self.value), second })
     }
 
     fn value_axis(&self, plot: &Plot, ticks: &[i64]) -> String {
@@ -102,14 +109,15 @@ impl Chart {
     }
 
     /// Invisible bands that tell the values under the pointer.
-    fn bands(&self, lines: &[Line], labels: &[String], plot: &Plot) -> String {
+    fn bands(&self, lines: &[Option<Line>], labels: &[String], plot: &Plot) -> String {
         let count = if plot.from < plot.to { BANDS } else { 1 };
-        let slices: Vec<(Vec<Slice>, Option<Vec<Slice>>)> = lines
-            .iter()
-            .map(|line| {
+        let known =
+            lines.iter().zip(labels).filter_map(|(line, label)| Some((line.as_ref()?, label)));
+        let slices: Vec<(Vec<Slice>, Option<Vec<Slice>>, &String)> = known
+            .map(|(line, label)| {
                 let second = line.second.as_ref();
                 let sliced = |series: &StepSeries| series.slices(plot.from, plot.to, count);
-                (sliced(&line.main), second.map(sliced))
+                (sliced(&line.main), second.map(sliced), label)
             })
             .collect();
         let mut svg = String::new();
@@ -118,7 +126,7 @@ impl Chart {
             let to = slice_boundary(plot.from, plot.to, band + 1, count);
             let mut text =
                 format!("{} to {}", formatted(from, "%F %H:%M"), formatted(to, "%H:%M UTC"));
-            for ((main, second), label) in slices.iter().zip(labels) {
+            for (main, second, label) in &slices {
                 text.push_str(&format!("\n{label}: {}", self.range(&main[band])));
                 if let (Some(second), Some((name, _))) = (second, self.second) {
                     text.push_str(&format!(", {name} {}", self.range(&second[band])));
@@ -170,9 +178,10 @@ struct Curves {
     second: Option<Curve>,
 }
 
-fn drawn(all: &[Curves], plot: &Plot) -> String {
+fn drawn(all: &[Option<Curves>], plot: &Plot) -> String {
     let mut svg = String::new();
     for (index, curves) in all.iter().enumerate() {
+        let Some(curves) = curves else { continue };
         let colour = super::colour_class(index);
         let mut path = |class: &str, path: &str| {
             svg.push_str(&format!("<path class=\"{class} {colour}\" d=\"{path}\"/>\n"));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::figures::{Amount, Figure, figures};
+use super::super::figures::{Amount, Figure, base_of, figures};
 use super::super::model::{GroupTotals, OwnerWaits, ReplayReport};
 use super::super::money::with_thousands;
 use super::super::prose::counted;
@@ -17,7 +17,7 @@ const NEVER_SCHEDULED_SHOWN: usize = 100;
 /// How many pods are named for one reason.
 const PODS_NAMED: usize = 8;
 
-/// Every total side by side, with the differences from the first strategy.
+/// Every total side by side, with the differences from the first strategy that has it.
 pub(super) fn totals(reports: &[ReplayReport], labels: &[String]) -> String {
     let columns: Vec<Vec<Figure>> = reports.iter().map(|report| figures(&report.totals)).collect();
     let mut head = String::from("<th></th>");
@@ -28,12 +28,14 @@ pub(super) fn totals(reports: &[ReplayReport], labels: &[String]) -> String {
     let mut rows = String::new();
     for (row, figure) in columns[0].iter().enumerate() {
         rows.push_str(&format!("<tr><td>{}</td>", figure.title));
+        let amounts: Vec<Option<Amount>> =
+            columns.iter().map(|column| column[row].amount).collect();
+        let base = base_of(&amounts);
         for (index, column) in columns.iter().enumerate() {
-            let amount = column[row].amount;
-            let text = amount.map_or_else(|| "not known".to_owned(), Amount::to_text);
-            rows.push_str(&format!("<td>{text}</td>"));
+            rows.push_str(&format!("<td>{}</td>", column[row].to_text()));
             if index > 0 {
-                rows.push_str(&difference_cell(figure.name, amount, figure.amount));
+                let base = base.filter(|base| *base < index).and_then(|base| amounts[base]);
+                rows.push_str(&difference_cell(figure.name, amounts[index], base));
             }
         }
         rows.push_str("</tr>\n");
@@ -162,7 +164,8 @@ fn better_when_lower(name: &str) -> Option<bool> {
         "cost" | "nodeHours" | "podsNeverScheduled" | "stillPendingSeconds" | "evictions" => {
             Some(true)
         }
-        "podsScheduled" | "cpuUtilization" | "memoryUtilization" => Some(false),
+        // Fewer pods are scheduled where fewer are evicted and made anew, too.
+        "cpuUtilization" | "memoryUtilization" => Some(false),
         name if name.starts_with("pendingSeconds") => Some(true),
         _ => None,
     }

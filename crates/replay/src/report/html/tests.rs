@@ -4,7 +4,7 @@ use expect_test::expect;
 use plimsoll_core::SimDuration;
 
 use super::super::model::{LoopDecision, SeriesPoint};
-use super::super::sample::{empty, scale_ups, workday};
+use super::super::sample::{empty, scale_ups, workday, workday_of_a_trace};
 use super::render;
 
 #[test]
@@ -96,4 +96,16 @@ fn long_lists_and_series_stay_small_and_say_what_they_leave_out() {
     let page = render(&[report]);
     assert!(page.contains("5,000 loops that did something, the first 400 of 5,000 loops"));
     assert!(page.len() < 400_000, "{}", page.len());
+}
+
+#[test]
+fn what_was_not_recorded_is_neither_drawn_nor_compared() {
+    let page = render(&workday_of_a_trace());
+    let nodes = page.split("<figure>").nth(1).expect("the chart of nodes");
+    assert!(!nodes.contains("class=\"curve k0\"") && nodes.contains("class=\"curve k1\""));
+    assert!(page.contains("<div class=\"big\">not recorded</div>"));
+    let totals = page.split("<h2>").find(|part| part.starts_with("Totals"));
+    let totals = totals.expect("the table of totals");
+    assert!(!totals.contains("-100.0 %") && !totals.contains("$0.00"));
+    assert!(totals.contains("+25.4 %"));
 }

@@ -3,6 +3,7 @@
 use plimsoll_core::SimDuration;
 
 use super::super::clock_text::short_instant;
+use super::super::figures::NOT_RECORDED;
 use super::super::model::{ReplayReport, SeriesPoint, SeriesValue};
 use super::super::seconds::Seconds;
 use super::super::sparkline::sparkline;
@@ -15,6 +16,8 @@ const MIN_COLUMNS: usize = 16;
 const MAX_LABEL_WIDTH: usize = 13;
 /// The width of the longest of the charts' own names.
 const TITLE_WIDTH: usize = 7;
+/// The name of the chart of nodes.
+const NODES: &str = "nodes";
 
 /// Both charts with a time axis above them, on one scale for all strategies; nothing when there is
 /// no series.
@@ -35,12 +38,18 @@ pub(super) fn lines(reports: &[ReplayReport], labels: &[String], width: usize) -
             reports.iter().map(|r| r.step_series(value).max(r.start_time, r.end_time)).collect();
         let top = tops.iter().copied().max().unwrap_or(0);
         for (index, report) in reports.iter().enumerate() {
+            let label = if labels.len() > 1 { labels[index].as_str() } else { "" };
+            let shown_title = if index == 0 { title } else { "" };
+            if title == NODES && !report.totals.knows_machines() {
+                lines.push(format!(
+                    "{shown_title:<TITLE_WIDTH$}  {label:<label_width$}{NOT_RECORDED}"
+                ));
+                continue;
+            }
             let slices =
                 report.step_series(value).slices(report.start_time, report.end_time, columns);
-            let title = if index == 0 { title } else { "" };
-            let label = if labels.len() > 1 { labels[index].as_str() } else { "" };
             lines.push(format!(
-                "{title:<TITLE_WIDTH$}  {label:<label_width$}{}  max {}",
+                "{shown_title:<TITLE_WIDTH$}  {label:<label_width$}{}  max {}",
                 sparkline(&slices, top),
                 tops[index]
             ));
@@ -54,7 +63,7 @@ pub(super) fn lines(reports: &[ReplayReport], labels: &[String], width: usize) -
 
 /// What is drawn, in this order.
 const CHARTS: [(&str, SeriesValue); 2] =
-    [("nodes", SeriesPoint::node_count), ("pending", SeriesPoint::pending_pod_count)];
+    [(NODES, SeriesPoint::node_count), ("pending", SeriesPoint::pending_pod_count)];
 
 /// The first and last instant above the first and last column.
 fn axis(report: &ReplayReport, margin: usize, columns: usize) -> String {
