@@ -58,14 +58,14 @@ pub(crate) fn import(
     let mut node_groups = groups::read(groups_file)?;
     let mut timeline = Timeline::new(RELATIVE_START, options);
     let mut trace = Trace::read(&files[0], &mut timeline)?;
-    trace.add_caps(groups_file, &mut node_groups)?;
+    trace.add_caps(groups_file, &mut node_groups.groups)?;
     let steps = timeline.into_steps();
     let end = steps.last().map_or(RELATIVE_START, |step| step.at);
 
     let mut writer =
         super::create_writer(output, Format::Dlrm, "alibaba-dlrm", files, RELATIVE_START)?;
-    for group in &node_groups {
-        writer.put(RELATIVE_START, RELATIVE_START, group)?;
+    for object in node_groups.objects() {
+        writer.put(RELATIVE_START, RELATIVE_START, object)?;
     }
     let namespace = pod::namespace(NAMESPACE, RELATIVE_START);
     writer.put(RELATIVE_START, RELATIVE_START, &namespace)?;

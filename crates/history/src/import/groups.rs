@@ -1,4 +1,5 @@
-//! Files of node groups: read, checked field by field, and completed.
+//! Files of node groups, and of the autoscaler's settings that go with them: read, checked field by
+//! field, and completed.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,25 +16,48 @@ pub(crate) const PLIMSOLL_API_VERSION: &str = "plimsoll.dev/v1alpha1";
 /// The label by which a node belongs to a group.
 pub(crate) const NODE_GROUP_LABEL: &str = "plimsoll.dev/node-group";
 
-/// Reads the `NodeGroup` documents of a YAML file. Each comes back with its quantities as texts,
-/// with `capacity` and `allocatable` both filled, and with the group's label on its template.
-pub(crate) fn read(file: &Path) -> Result<Vec<Value>, ImportError> {
+/// What a file given with `--groups` holds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct GroupsFile {
+    /// The `NodeGroup` documents, completed.
+    pub(crate) groups: Vec<Value>,
+    /// The `AutoscalerSettings` document, if there is one.
+    pub(crate) settings: Option<Value>,
+}
+
+/// Reads the documents of a YAML file. Each group comes back with its quantities as texts, with
+/// `capacity` and `allocatable` both filled, and with the group's label on its template.
+pub(crate) fn read(file: &Path) -> Result<GroupsFile, ImportError> {
     let text = fs::read_to_string(file).map_err(ImportError::read(file))?;
     let mut names = BTreeSet::new();
-    let mut groups = Vec::new();
-    for (line, mut group) in read_documents(file, &text)? {
+    let mut found = GroupsFile::default();
+    for (line, mut document) in read_documents(file, &text)? {
         let refuse = |what: String| ImportError::document(file, Some(line), what);
-        complete(&mut group).map_err(refuse)?;
-        let name = name_of(&group).to_owned();
+        if kind_of(&document) == (PLIMSOLL_API_VERSION, "AutoscalerSettings") {
+            complete_settings(&mut document).map_err(refuse)?;
+            if found.settings.replace(document).is_some() {
+                return Err(refuse("there are two AutoscalerSettings".to_owned()));
+            }
+            continue;
+        }
+        complete(&mut document).map_err(refuse)?;
+        let name = name_of(&document).to_owned();
         if !names.insert(name.clone()) {
             return Err(refuse(format!("node group {name}: there are two groups of this name")));
         }
-        groups.push(group);
+        found.groups.push(document);
     }
-    if groups.is_empty() {
+    if found.groups.is_empty() {
         return Err(ImportError::document(file, None, "holds no NodeGroup"));
     }
-    Ok(groups)
+    Ok(found)
+}
+
+impl GroupsFile {
+    /// The documents as they go into a history: groups first.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = &Value> {
+        self.groups.iter().chain(&self.settings)
+    }
 }
 
 /// The documents of a YAML text with the line on which each starts; empty ones are left out.
@@ -71,11 +95,10 @@ pub(crate) fn add_resource(group: &mut Value, resource: &str, quantity: &str) {
 
 /// Checks a group and fills in what follows from the rest. The error says which group and field.
 fn complete(group: &mut Value) -> Result<(), String> {
-    let kind = group.get("kind").and_then(Value::as_str).unwrap_or("");
-    let api_version = group.get("apiVersion").and_then(Value::as_str).unwrap_or("");
+    let (api_version, kind) = kind_of(group);
     if (api_version, kind) != (PLIMSOLL_API_VERSION, "NodeGroup") {
         return Err(format!(
-            "expected apiVersion {PLIMSOLL_API_VERSION} and kind NodeGroup, \
+            "expected apiVersion {PLIMSOLL_API_VERSION} and kind NodeGroup or AutoscalerSettings, \
              found {api_version:?} and {kind:?}"
         ));
     }
@@ -101,6 +124,27 @@ fn complete(group: &mut Value) -> Result<(), String> {
         group["status"]["targetSize"] = json!(0);
     }
     Ok(())
+}
+
+/// Checks a settings document. What its flags mean is checked when it is replayed, as flags given on
+/// the command line take their place.
+fn complete_settings(settings: &mut Value) -> Result<(), String> {
+    if !settings.get("spec").is_some_and(Value::is_object) {
+        return Err("AutoscalerSettings: spec is not a mapping of flags to values".to_owned());
+    }
+    if name_of(settings).is_empty() {
+        match settings.get("metadata") {
+            None | Some(Value::Null) => settings["metadata"] = json!({"name": "default"}),
+            Some(_) => return Err("AutoscalerSettings without metadata.name".to_owned()),
+        }
+    }
+    Ok(())
+}
+
+/// The `apiVersion` and `kind` of a document; empty where it has none.
+fn kind_of(document: &Value) -> (&str, &str) {
+    let text = |field: &str| document.get(field).and_then(Value::as_str).unwrap_or("");
+    (text("apiVersion"), text("kind"))
 }
 
 fn check_sizes(spec: &mut Map<String, Value>) -> Result<(), String> {

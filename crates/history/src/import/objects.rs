@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use plimsoll_core::SimTime;
 use serde_json::{Value, json};
 
+use super::groups::GroupsFile;
 use super::{Format, ImportError, ImportOptions, ImportProgress, groups, machines};
 use crate::{ObjectKey, Writer};
 
@@ -99,14 +100,18 @@ impl Snapshot {
         Ok(Snapshot { file: file.to_owned(), observed_at, objects })
     }
 
-    /// Adds the groups of `--groups`; they stand in for groups of the same name.
-    fn add_groups(&mut self, given: &[Value]) {
-        for group in given {
+    /// Adds the groups and the settings of `--groups`; they stand in for groups of the same name and
+    /// for any other settings.
+    fn add_groups(&mut self, given: &GroupsFile) {
+        for group in &given.groups {
             self.objects.retain(|object| {
                 object["kind"] != "NodeGroup" || groups::name_of(object) != groups::name_of(group)
             });
         }
-        self.objects.extend(given.iter().cloned());
+        if given.settings.is_some() {
+            self.objects.retain(|object| object["kind"] != "AutoscalerSettings");
+        }
+        self.objects.extend(given.objects().cloned());
     }
 
     fn write(

@@ -13,6 +13,7 @@ use plimsoll_core::SimTime;
 use serde_json::{Value, json};
 
 use super::csv_table::{Row, Table};
+use super::groups::GroupsFile;
 use super::pod::{self, Resources};
 use super::timeline::{self, Life, Stage, Timeline, copy_name, kubernetes_name};
 use super::{Format, ImportError, ImportOptions, ImportProgress, RELATIVE_START, groups};
@@ -66,7 +67,10 @@ pub(crate) fn import(
     let shapes = read_nodes(nodes_file)?;
     let node_groups = match &options.groups {
         Some(file) => groups::read(file)?,
-        None => shapes.iter().map(|(shape, &count)| shape.group(count)).collect(),
+        None => GroupsFile {
+            groups: shapes.iter().map(|(shape, &count)| shape.group(count)).collect(),
+            settings: None,
+        },
     };
     let mut timeline = Timeline::new(RELATIVE_START, options);
     let pods = read_pods(pods_file, &mut timeline)?;
@@ -75,8 +79,8 @@ pub(crate) fn import(
     let end = steps.last().map_or(start, |step| step.at);
 
     let mut writer = super::create_writer(output, Format::Openb, "alibaba-openb", files, start)?;
-    for group in &node_groups {
-        writer.put(start, start, group)?;
+    for object in node_groups.objects() {
+        writer.put(start, start, object)?;
     }
     writer.put(start, start, &pod::namespace(NAMESPACE, start))?;
     for (_, name, value) in PRIORITY_CLASSES {

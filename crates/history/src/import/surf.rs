@@ -64,8 +64,8 @@ pub(crate) fn import(
     let end = steps.last().map_or(start, |step| step.at);
 
     let mut writer = super::create_writer(output, Format::Surf, "surf-lisa", files, start)?;
-    for group in &node_groups {
-        writer.put(start, start, group)?;
+    for object in node_groups.objects() {
+        writer.put(start, start, object)?;
     }
     writer.put(start, start, &pod::namespace(NAMESPACE, start))?;
     timeline::play(&steps, progress, &mut |instant| {

@@ -104,6 +104,9 @@ fn a_bad_group_is_named_with_its_field() {
         let error = error.expect_err("a bad group").to_string();
         error.replace(&folder.path().display().to_string(), "DIR")
     };
+    let settings = |fields: &str| {
+        format!("\n---\napiVersion: plimsoll.dev/v1alpha1\nkind: AutoscalerSettings\n{fields}")
+    };
     let refusals = [
         refuse("  template:", "  other:"),
         refuse("minSize: 0", "minSize: 2000"),
@@ -117,6 +120,9 @@ fn a_bad_group_is_named_with_its_field() {
         refuse("kind: NodeGroup", "kind: Group"),
         refuse("spec:", "spec: {"),
         refuse("kubernetes.io/os: linux", "plimsoll.dev/node-group: x"),
+        refuse("status: {targetSize: 0}", &settings("spec: [1]")),
+        refuse("status: {targetSize: 0}", &settings("metadata: {}\nspec: {}")),
+        refuse("status: {targetSize: 0}", &settings("spec: {}").repeat(2)),
     ];
     expect![[r#"
         DIR/groups.yaml:4: node group lisa-16: spec.template is missing
@@ -128,9 +134,12 @@ fn a_bad_group_is_named_with_its_field() {
         DIR/groups.yaml:4: node group lisa-16: spec.template.status.allocatable.memory: "124 GB" is not a quantity such as 16, 500m or 64Gi
         DIR/groups.yaml:4: node group lisa-16: spec.capacityType: "reserved" is neither on-demand nor spot
         DIR/groups.yaml:4: node group without metadata.name
-        DIR/groups.yaml:4: expected apiVersion plimsoll.dev/v1alpha1 and kind NodeGroup, found "plimsoll.dev/v1alpha1" and "Group"
+        DIR/groups.yaml:4: expected apiVersion plimsoll.dev/v1alpha1 and kind NodeGroup or AutoscalerSettings, found "plimsoll.dev/v1alpha1" and "Group"
         DIR/groups.yaml:9: not YAML: while parsing a flow mapping, did not find expected ',' or '}' at line 9, column 10
-        DIR/groups.yaml:4: node group lisa-16: spec.template.metadata.labels.plimsoll.dev/node-group names another group, x"#]].assert_eq(&refusals.join("\n"));
+        DIR/groups.yaml:4: node group lisa-16: spec.template.metadata.labels.plimsoll.dev/node-group names another group, x
+        DIR/groups.yaml:29: AutoscalerSettings: spec is not a mapping of flags to values
+        DIR/groups.yaml:29: AutoscalerSettings without metadata.name
+        DIR/groups.yaml:33: there are two AutoscalerSettings"#]].assert_eq(&refusals.join("\n"));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::{check_json, import, options};
 fn dlrm_instances_become_pods_of_replica_sets() {
     let imported = import(Format::Dlrm, &["dlrm.csv"], &options("dlrm.yaml"));
     expect![[r#"
+        +0 AutoscalerSettings default
         +0 Deployment app-0 replicas=2
         +0 Namespace dlrm phase="Active"
         +0 NodeGroup cn targetSize=0
