@@ -1,6 +1,6 @@
 //! Reading a recording: the state as of any instant, and the changes between two.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -60,7 +60,7 @@ pub struct Gap {
 struct ObjectCache {
     keys: Vec<Option<Arc<ObjectKey>>>,
     /// Kinds, API versions and namespaces, each held once.
-    texts: BTreeMap<String, Arc<str>>,
+    texts: HashMap<String, Arc<str>>,
 }
 
 /// Rows read at a time by [`History::visit_changes`]; the database is not locked while the visitor
@@ -95,7 +95,7 @@ impl History {
         let node_names =
             read_node_names(&connection).map_err(HistoryError::sql(path, "read node names"))?;
         let sized = |count: u64| usize::try_from(count).unwrap_or(0);
-        let keys = ObjectCache { keys: vec![None; sized(info.objects)], texts: BTreeMap::new() };
+        let keys = ObjectCache { keys: vec![None; sized(info.objects)], texts: HashMap::new() };
         Ok(History {
             path: path.to_owned(),
             documents: Mutex::new(vec![None; sized(info.documents)]),

@@ -7,7 +7,7 @@
 
 mod documents;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use plimsoll_history::{Change, DocumentId, History, HistoryError, ObjectKey, Ver
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use documents::{Likeness, PodProgress};
+use documents::{Likeness, PodIdentity, PodProgress};
 
 /// What a recording tells about a window of time.
 #[derive(Clone, Debug, Default)]
@@ -201,8 +201,8 @@ struct Reader<'a> {
     /// Where each object's pod is in the list, by the history's number for the object.
     pod_places: Vec<Option<Place>>,
     node_places: BTreeMap<u32, usize>,
-    /// Pods parsed once for all that are alike.
-    parsed_pods: BTreeMap<Likeness, Arc<PodObject>>,
+    /// Pods parsed once for all that are alike, asked for by key only.
+    parsed_pods: HashMap<Likeness, PodsAlike>,
     /// What the status documents of pods say.
     progress: BTreeMap<DocumentId, PodProgress>,
     /// How many pods each known controller wants, by the history's number for the object.
@@ -210,6 +210,9 @@ struct Reader<'a> {
     /// Controllers parsed once for all that have equal documents.
     parsed_sizes: BTreeMap<(WorkloadKind, [DocumentId; 3]), Arc<Size>>,
 }
+
+/// Pods that are alike by how long they run, which is the one thing they differ in.
+type PodsAlike = BTreeMap<Option<String>, Arc<PodObject>>;
 
 #[derive(Clone, Copy)]
 enum Place {
@@ -233,7 +236,7 @@ impl<'a> Reader<'a> {
             recording: Recording::default(),
             pod_places: vec![None; objects],
             node_places: BTreeMap::new(),
-            parsed_pods: BTreeMap::new(),
+            parsed_pods: HashMap::new(),
             progress: BTreeMap::new(),
             sizes: BTreeMap::new(),
             parsed_sizes: BTreeMap::new(),
@@ -332,23 +335,14 @@ impl<'a> Reader<'a> {
     }
 
     fn begin_pod(&mut self, change: &Change, version: &Version) -> Result<(), RecordingError> {
-        let Some((object, controller)) = self.pod_object(change, version)? else { return Ok(()) };
-        let created_at = change.object.created_at.unwrap_or(change.effective_at);
-        let belongs_to_node =
-            object.spec.is_mirror || controller.as_ref().is_some_and(|one| one.kind == "DaemonSet");
-        let history = PodHistory {
-            name: change.object.name.clone(),
-            controller,
-            created_at,
-            bound: None,
-            ended_at: None,
-            object,
-        };
+        let Some(pod) = self.new_pod(change, version)? else { return Ok(()) };
+        let belongs_to_node = pod.object.spec.is_mirror
+            || pod.controller.as_ref().is_some_and(|one| one.kind == "DaemonSet");
         let place = if belongs_to_node {
-            self.recording.daemon_pods.push(history);
+            self.recording.daemon_pods.push(pod);
             Place::Daemon(self.recording.daemon_pods.len() - 1)
         } else {
-            self.recording.pods.push(history);
+            self.recording.pods.push(pod);
             Place::Pod(self.recording.pods.len() - 1)
         };
         if let Some(slot) = self.pod_places.get_mut(change.object_id as usize) {
@@ -357,34 +351,50 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// The pod that this one shares its spec with, parsed on first sight, and its own controller.
-    fn pod_object(
+    /// The pod as it begins. Its object is shared with those that are alike.
+    fn new_pod(
         &mut self,
         change: &Change,
         version: &Version,
-    ) -> Result<Option<(Arc<PodObject>, Option<ControllerRef>)>, RecordingError> {
+    ) -> Result<Option<PodHistory>, RecordingError> {
         let metadata = self.history.document_text(version.meta)?;
         let namespace = &change.object.namespace;
-        let read = documents::read_pod_metadata(namespace, version.spec, &metadata);
-        let (likeness, controller) = match read {
-            Some((likeness, controller)) => (Some(likeness), controller),
-            None => (None, None),
-        };
-        let known = likeness.as_ref().and_then(|likeness| self.parsed_pods.get(likeness));
+        let identity = documents::read_pod_identity(namespace, version.spec, &metadata);
+        let known = identity.as_ref().and_then(|one| self.alike(one));
         let object = match known {
-            Some(known) => Arc::clone(known),
+            Some(known) => known,
             None => {
                 let Object::Pod(pod) = self.parse(change)? else { return Ok(None) };
-                let pod = Arc::new(pod);
-                if let Some(likeness) = likeness {
-                    self.parsed_pods.insert(likeness, Arc::clone(&pod));
-                }
-                pod
+                Arc::new(pod)
             }
         };
-        let controller =
-            controller.or_else(|| inferred_daemon_set(&object.spec, &change.object.name));
-        Ok(Some((object, controller)))
+        let controller = match identity {
+            Some(PodIdentity { likeness, run_for, controller }) => {
+                let alike = self.parsed_pods.entry(likeness).or_default();
+                alike.entry(run_for).or_insert_with(|| Arc::clone(&object));
+                controller
+            }
+            None => object.controller.clone(),
+        };
+        let name = change.object.name.clone();
+        Ok(Some(PodHistory {
+            controller: controller.or_else(|| inferred_daemon_set(&object.spec, &name)),
+            name,
+            created_at: change.object.created_at.unwrap_or(change.effective_at),
+            bound: None,
+            ended_at: None,
+            object,
+        }))
+    }
+
+    /// A pod that is like this one and runs as long, made from another one if need be.
+    fn alike(&self, identity: &PodIdentity) -> Option<Arc<PodObject>> {
+        let alike = self.parsed_pods.get(&identity.likeness)?;
+        if let Some(known) = alike.get(&identity.run_for) {
+            return Some(Arc::clone(known));
+        }
+        let other = alike.values().next()?;
+        documents::with_run_for(other, identity.run_for.as_deref()?).map(Arc::new)
     }
 
     fn place_of(&self, object_id: u32) -> Option<Place> {

@@ -6,16 +6,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use plimsoll_core::SimTime;
 use plimsoll_core::pod::ControllerRef;
+use plimsoll_core::{PodObject, SimDuration, SimTime};
 use plimsoll_history::DocumentId;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
-/// What makes the pods of a recording alike: those that are equal in this have equal specs, whatever
-/// their names and controllers are.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// How long a pod runs once it is bound: a trace's jobs differ in little else.
+const RUN_FOR_ANNOTATION: &str = "plimsoll.dev/run-for";
+
+/// What makes the pods of a recording alike: those that are equal in this have equal specs but for
+/// the time they run, whatever their names and controllers are.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Likeness {
     namespace: Arc<str>,
     spec: DocumentId,
@@ -24,15 +27,26 @@ pub(super) struct Likeness {
     deletion_timestamp: Option<String>,
 }
 
-/// Reads a pod's metadata document: what it shares with others, and the controller it may have of
-/// its own. `None` when the document is not as an API server writes it; then reading the whole
-/// object tells what is wrong.
-pub(super) fn read_pod_metadata(
+/// What the metadata document of a pod says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PodIdentity {
+    /// What it shares with others.
+    pub(super) likeness: Likeness,
+    /// How long it runs, as its annotation says.
+    pub(super) run_for: Option<String>,
+    /// Its own controller.
+    pub(super) controller: Option<ControllerRef>,
+}
+
+/// Reads a pod's metadata document. `None` when it is not as an API server writes it; then reading
+/// the whole object tells what is wrong.
+pub(super) fn read_pod_identity(
     namespace: &Arc<str>,
     spec: DocumentId,
     metadata: &str,
-) -> Option<(Likeness, Option<ControllerRef>)> {
-    let metadata: PodMetadata = serde_json::from_str(metadata).ok()?;
+) -> Option<PodIdentity> {
+    let mut metadata: PodMetadata = serde_json::from_str(metadata).ok()?;
+    let run_for = metadata.annotations.as_mut().and_then(|all| all.remove(RUN_FOR_ANNOTATION));
     let owners = metadata.owner_references.unwrap_or_default();
     if owners.iter().any(|owner| owner.kind.is_empty() || owner.name.is_empty()) {
         return None;
@@ -51,7 +65,16 @@ pub(super) fn read_pod_metadata(
         name: owner.name,
         uid: owner.uid.unwrap_or_default(),
     });
-    Some((likeness, controller))
+    Some(PodIdentity { likeness, run_for, controller })
+}
+
+/// The pod like `pod` that runs for a time of its own; `None` when that is no time.
+pub(super) fn with_run_for(pod: &PodObject, run_for: &str) -> Option<PodObject> {
+    let span = SimDuration::parse(run_for).ok().filter(|span| *span >= SimDuration::ZERO)?;
+    let mut pod = pod.clone();
+    pod.spec.annotations.insert(RUN_FOR_ANNOTATION.to_owned(), run_for.to_owned());
+    pod.spec.run_for = Some(span);
+    Some(pod)
 }
 
 #[derive(Deserialize)]
@@ -141,6 +164,7 @@ pub(super) fn spec_without_template(document: &str) -> serde_json::Result<Value>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn a_pods_progress_is_its_phase_and_its_binding() {
@@ -166,8 +190,8 @@ mod tests {
     }
 
     #[test]
-    fn pods_that_differ_in_their_owner_only_are_alike() {
-        let read = |metadata: &str| read_pod_metadata(&"shop".into(), DocumentId(7), metadata);
+    fn pods_that_differ_in_owner_and_running_time_only_are_alike() {
+        let read = |metadata: &str| read_pod_identity(&"shop".into(), DocumentId(7), metadata);
         let owned_by = |name: &str| {
             read(&format!(
                 r#"{{"labels":{{"app":"web"}},"ownerReferences":[
@@ -175,12 +199,37 @@ mod tests {
                     {{"apiVersion":"batch/v1","kind":"Job","name":"{name}","uid":"u1","controller":true}}]}}"#
             ))
         };
-        let (one, controller) = owned_by("a").expect("metadata");
-        assert_eq!(controller.map(|one| one.name).as_deref(), Some("a"));
-        assert_eq!(one, owned_by("b").expect("metadata").0);
-        assert_ne!(one, read(r#"{"labels":{"app":"api"}}"#).expect("metadata").0);
+        let one = owned_by("a").expect("metadata");
+        assert_eq!(one.controller.map(|one| one.name).as_deref(), Some("a"));
+        assert_eq!(one.likeness, owned_by("b").expect("metadata").likeness);
+        let other = read(r#"{"labels":{"app":"api"}}"#).expect("metadata");
+        assert_ne!(one.likeness, other.likeness);
+        let annotated = |seconds: u32| {
+            let run_for = format!(r#"{{"annotations":{{"plimsoll.dev/run-for":"{seconds}s"}}}}"#);
+            read(&run_for).expect("metadata")
+        };
+        assert_eq!(annotated(60).likeness, annotated(61).likeness);
+        assert_eq!(annotated(60).run_for.as_deref(), Some("60s"));
         assert_eq!(owned_by(""), None);
         assert_eq!(read(r#"{"labels":{"app":1}}"#), None);
+    }
+
+    #[test]
+    fn a_pod_with_another_running_time_is_what_reading_it_whole_gives() {
+        let parse = |seconds: u32| {
+            let document = json!({
+                "apiVersion": "v1", "kind": "Pod",
+                "metadata": {"name": "a", "annotations": {RUN_FOR_ANNOTATION: format!("{seconds}s")}},
+                "spec": {"containers": [{"name": "main"}]},
+            });
+            match plimsoll_core::objects::parse(&document) {
+                Ok(plimsoll_core::objects::Object::Pod(pod)) => pod,
+                other => panic!("not a pod: {other:?}"),
+            }
+        };
+        assert_eq!(with_run_for(&parse(60), "90s"), Some(parse(90)));
+        assert_eq!(with_run_for(&parse(60), "-1s"), None);
+        assert_eq!(with_run_for(&parse(60), "soon"), None);
     }
 
     #[test]
