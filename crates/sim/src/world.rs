@@ -49,6 +49,8 @@ pub struct World {
     /// The living pods of a recording by key.
     recorded: BTreeMap<u32, PodId>,
     node_names: FxHashMap<Arc<str>, NodeId>,
+    /// Pods of a name, one for each namespace that has such a pod.
+    pod_names: FxHashMap<Arc<str>, Vec<PodId>>,
     /// Pods of the start that preemption made room for, by id and serial.
     nominated: Vec<(PodId, u64)>,
     effects: Vec<Effect>,
@@ -101,6 +103,7 @@ impl World {
             lives: FxHashMap::default(),
             recorded: BTreeMap::new(),
             node_names: FxHashMap::default(),
+            pod_names: FxHashMap::default(),
             nominated: Vec::new(),
             effects: Vec::new(),
             settled_version: None,

@@ -160,11 +160,11 @@ impl World {
     }
 
     fn pod_named(&self, namespace: &str, name: &str) -> Option<PodId> {
-        let mut pods = self.cluster.pods();
-        pods.find(|(_, pod)| {
-            *pod.name == *name && self.cluster.shape(pod.shape).namespace == namespace
+        let named = self.pod_names.get(name)?;
+        named.iter().copied().find(|id| {
+            let shape = self.cluster.pod(*id).shape;
+            self.cluster.shape(shape).namespace == namespace
         })
-        .map(|(id, _)| id)
     }
 
     /// The node of this name.

@@ -76,6 +76,7 @@ impl World {
 
     fn note_created(&mut self, pod: PodId) {
         let one = self.cluster.pod(pod);
+        self.pod_names.entry(Arc::clone(&one.name)).or_default().push(pod);
         self.effects.push(Effect::PodCreated {
             serial: one.serial,
             name: Arc::clone(&one.name),
@@ -136,7 +137,13 @@ impl World {
         if !was_lost_before {
             self.lose_pod(pod, cause);
         }
-        self.cluster.remove_pod(pod);
+        let gone = self.cluster.remove_pod(pod);
+        if let Some(named) = self.pod_names.get_mut(&gone.name) {
+            named.retain(|id| *id != pod);
+            if named.is_empty() {
+                self.pod_names.remove(&gone.name);
+            }
+        }
         self.effects.push(Effect::PodGone { serial, cause });
     }
 
