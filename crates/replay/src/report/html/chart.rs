@@ -113,11 +113,12 @@ impl Chart {
         let count = if plot.from < plot.to { BANDS } else { 1 };
         let known =
             lines.iter().zip(labels).filter_map(|(line, label)| Some((line.as_ref()?, label)));
-        let slices: Vec<(Vec<Slice>, Option<Vec<Slice>>, &String)> = known
+        let slices: Vec<(SlicedLine, &String)> = known
             .map(|(line, label)| {
                 let second = line.second.as_ref();
                 let sliced = |series: &StepSeries| series.slices(plot.from, plot.to, count);
-                (sliced(&line.main), second.map(sliced), label)
+                let line = SlicedLine { main: sliced(&line.main), second: second.map(sliced) };
+                (line, label)
             })
             .collect();
         let mut svg = String::new();
@@ -126,9 +127,9 @@ impl Chart {
             let to = slice_boundary(plot.from, plot.to, band + 1, count);
             let mut text =
                 format!("{} to {}", formatted(from, "%F %H:%M"), formatted(to, "%H:%M UTC"));
-            for (main, second, label) in &slices {
-                text.push_str(&format!("\n{label}: {}", self.range(&main[band])));
-                if let (Some(second), Some((name, _))) = (second, self.second) {
+            for (line, label) in &slices {
+                text.push_str(&format!("\n{label}: {}", self.range(&line.main[band])));
+                if let (Some(second), Some((name, _))) = (&line.second, self.second) {
                     text.push_str(&format!(", {name} {}", self.range(&second[band])));
                 }
             }
@@ -152,6 +153,12 @@ impl Chart {
             format!("{} to {}", self.text(slice.min), self.text(slice.max))
         }
     }
+}
+
+/// One strategy's curves in bands of time.
+struct SlicedLine {
+    main: Vec<Slice>,
+    second: Option<Vec<Slice>>,
 }
 
 /// One strategy's curves.
