@@ -5,9 +5,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use plimsoll_autoscaler::NodeAutoscaler;
-use plimsoll_autoscaler::cluster_autoscaler::ClusterAutoscaler;
+use plimsoll_autoscaler::cluster_autoscaler::{ClusterAutoscaler, StartState};
 use plimsoll_autoscaler::settings::{SettingError, SettingValue, Settings};
 use plimsoll_autoscaler::threshold::{Threshold, ThresholdSettings};
+use plimsoll_core::Cluster;
 use serde_json::Value;
 use thiserror::Error;
 
@@ -48,6 +49,28 @@ impl Strategy {
             Strategy::Threshold => {
                 let settings = ThresholdSettings { seed, ..ThresholdSettings::default() };
                 Some(Box::new(Threshold::new(settings)))
+            }
+        }
+    }
+}
+
+impl Strategy {
+    /// As [`Strategy::build`], for a cluster in which an autoscaler was at work before. The threshold
+    /// rule remembers nothing that matters to an increase.
+    #[must_use]
+    pub fn build_in_midst(
+        self,
+        settings: &Settings,
+        seed: u64,
+        cluster: &Cluster,
+        memory: &StartState,
+    ) -> Option<Box<dyn NodeAutoscaler>> {
+        match self {
+            Strategy::Recorded | Strategy::Threshold => self.build(settings, seed),
+            Strategy::ClusterAutoscaler => {
+                let mut autoscaler = ClusterAutoscaler::new(settings.clone(), seed);
+                autoscaler.restore(cluster, memory);
+                Some(Box::new(autoscaler))
             }
         }
     }

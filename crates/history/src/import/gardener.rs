@@ -16,8 +16,10 @@
 //! - Stamps are whole seconds, and pods are created in the very second of the event that names
 //!   them. Events and the new sizes are observed one millisecond later: a snapshot as of the event's
 //!   time is the state that the decision was made from.
-//! - Pods have no owners in this format, and none are made up. `AllocatableVolumes` and the requests
-//!   of system components have no place in Kubernetes' objects and become annotations.
+//! - Pods have no owners in this format, and none are made up. `AllocatableVolumes` has no place in
+//!   Kubernetes' objects and becomes an annotation.
+//! - Components of `kube-system` that were taken out of the scenario become a DaemonSet that requests
+//!   as much; see [`super::gardener_components`].
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,6 +27,7 @@ use std::path::{Path, PathBuf};
 use plimsoll_core::SimTime;
 use serde_json::{Value, json};
 
+use super::gardener_components::unlisted_components;
 use super::gardener_objects::{self, Group};
 use super::gardener_scenario::{Scenario, read};
 use super::{Format, ImportError, ImportProgress};
@@ -120,6 +123,11 @@ fn entries_of(
     for object in gardener_objects::settings(scenario, start)? {
         put(start, object);
     }
+    let components = unlisted_components(scenario, start)?;
+    let has_unlisted = components.is_some();
+    if let Some(daemon_set) = components {
+        put(start, daemon_set);
+    }
     for group in &groups {
         let created_at = group.created_at.filter(|&time| time <= start);
         put(created_at.unwrap_or(start), gardener_objects::worker_pool(group));
@@ -147,17 +155,26 @@ fn entries_of(
     }
     entries.extend(scale_ups(scenario, &groups, start));
     entries.sort_by_key(|entry| entry.observed_at);
-    let note = format!(
+    Ok((entries, told(scenario, never_bound, has_unlisted)))
+}
+
+/// A sentence about a scenario.
+fn told(scenario: &Scenario, never_bound: usize, has_unlisted: bool) -> String {
+    let unlisted = if has_unlisted {
+        "; kube-system is left out, so every node is taken to run what it requested at most"
+    } else {
+        ""
+    };
+    format!(
         "{} at {}: {} nodes, {} scheduled pods ({never_bound} of them on unknown nodes, kept \
-         pending), {} unscheduled pods, {} scale-up events",
+         pending), {} unscheduled pods, {} scale-up events{unlisted}",
         scenario.cluster,
         scenario.first_event(),
         scenario.nodes.len(),
         scenario.scheduled_pods.len(),
         scenario.unscheduled_pods.len(),
         scenario.events.len(),
-    );
-    Ok((entries, note))
+    )
 }
 
 /// The scale-ups of a scenario and the sizes that they led to.

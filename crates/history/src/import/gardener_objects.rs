@@ -76,11 +76,6 @@ pub(crate) fn settings(scenario: &Scenario, at: SimTime) -> Result<Vec<Value>, I
             _ => value.clone(),
         };
     }
-    for field in ["SystemComponentRequests", "CriticalComponentRequests"] {
-        if let Some(requests) = scenario.fields.get(field).filter(|value| value.is_object()) {
-            annotate(&mut settings, &format!("recorded-{field}"), &requests.to_string());
-        }
-    }
     objects.insert(0, settings);
     Ok(objects)
 }
