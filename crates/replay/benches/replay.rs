@@ -96,16 +96,14 @@ fn a_thousand_nodes_a_hundred_thousand_pods(bencher: divan::Bencher<'_, '_>) {
 
 fn synthetic_world(start: SimTime) -> World {
     let mut world = World::new(WorldSettings::with_seed(1), start);
-    let size: ResourceMap =
-        [("cpu", 8_000), ("memory", 32 << 30), ("pods", 110)].map(|(k, v)| (k.to_owned(), v)).into();
+    let size: ResourceMap = [("cpu", 8_000), ("memory", 32 << 30), ("pods", 110)]
+        .map(|(k, v)| (k.to_owned(), v))
+        .into();
     world.apply_group(NodeGroupSpec {
         name: "workers".to_owned(),
         max_size: NODES,
         price_microusd_per_hour: Some(400_000),
-        boot_delay: BootDelay {
-            p50: SimDuration::from_secs(60),
-            p99: SimDuration::from_secs(60),
-        },
+        boot_delay: BootDelay { p50: SimDuration::from_secs(60), p99: SimDuration::from_secs(60) },
         template: NodeSpec { capacity: size.clone(), allocatable: size, ..NodeSpec::default() },
         ..NodeGroupSpec::default()
     });
@@ -113,8 +111,7 @@ fn synthetic_world(start: SimTime) -> World {
         let seconds = RUN_SECONDS_MIN + (number * 7_919) % RUN_SECONDS_MIN;
         let cpu_milli = 500 + (number * 31) % 8 * 125;
         let memory_bytes = 1 << 30;
-        let requests =
-            [("cpu".to_owned(), cpu_milli), ("memory".to_owned(), memory_bytes)].into();
+        let requests = [("cpu".to_owned(), cpu_milli), ("memory".to_owned(), memory_bytes)].into();
         let spec = PodSpec {
             namespace: "bench".to_owned(),
             requests,

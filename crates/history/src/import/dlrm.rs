@@ -46,6 +46,11 @@ const ROLE_LABEL: &str = "plimsoll.dev/role";
 
 /// Percent of a network card; a node offers as much as its group's template says.
 const RDMA_RESOURCE: &str = "plimsoll.dev/rdma";
+/// What a node offers of it where the groups file does not say: two cards, since one application runs
+/// up to eight instances of a quarter card each on one node.
+const RDMA_PERCENT_PER_NODE: &str = "200";
+/// The disk of a node where the groups file does not say: enough for eight of the largest instances.
+const DISK_PER_NODE: &str = "8Ti";
 
 /// Imports the trace in `files[0]`.
 pub(crate) fn import(
@@ -206,6 +211,8 @@ impl Trace {
                     continue;
                 }
                 is_served = true;
+                groups::add_missing_resource(group, RDMA_RESOURCE, RDMA_PERCENT_PER_NODE);
+                groups::add_missing_resource(group, "ephemeral-storage", DISK_PER_NODE);
                 for ((_, app), caps) in self.caps.iter().filter(|((of, _), _)| *of == role) {
                     let resource = cap_resource(&self.apps[*app].name);
                     groups::add_resource(group, &resource, &units_per_node(caps).to_string());

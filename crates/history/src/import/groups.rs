@@ -93,6 +93,15 @@ pub(crate) fn add_resource(group: &mut Value, resource: &str, quantity: &str) {
     }
 }
 
+/// The same where the group's template says nothing about that resource.
+pub(crate) fn add_missing_resource(group: &mut Value, resource: &str, quantity: &str) {
+    let status = &group["spec"]["template"]["status"];
+    let is_known = ["capacity", "allocatable"].iter().any(|list| !status[list][resource].is_null());
+    if !is_known {
+        add_resource(group, resource, quantity);
+    }
+}
+
 /// Checks a group and fills in what follows from the rest. The error says which group and field.
 fn complete(group: &mut Value) -> Result<(), String> {
     let (api_version, kind) = kind_of(group);

@@ -143,15 +143,15 @@ fn dlrm_instances_become_pods_of_replica_sets() {
     check_json(
         group.pointer(allocatable).expect("a template"),
         &expect![[r#"
-        {
-          "cap.plimsoll.dev/app-0": "4",
-          "cpu": "96",
-          "ephemeral-storage": "8Ti",
-          "memory": "960Gi",
-          "nvidia.com/gpu": "8",
-          "plimsoll.dev/rdma": "100",
-          "pods": "250"
-        }"#]],
+            {
+              "cap.plimsoll.dev/app-0": "4",
+              "cpu": "96",
+              "ephemeral-storage": "8Ti",
+              "memory": "960Gi",
+              "nvidia.com/gpu": "8",
+              "plimsoll.dev/rdma": "200",
+              "pods": "250"
+            }"#]],
     );
     let later = imported.object("ReplicaSet", "app-0-3", end);
     check_json(
