@@ -4,7 +4,6 @@ mod csv_table;
 mod dlrm;
 mod error;
 mod gardener;
-mod gardener_components;
 mod gardener_objects;
 mod gardener_scenario;
 mod groups;
@@ -96,7 +95,8 @@ impl Format {
 /// What the user asked for besides the files.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ImportOptions {
-    /// A YAML file of `NodeGroup` documents, for traces that name no machines.
+    /// A YAML file of `NodeGroup` documents and at most one `AutoscalerSettings`, for traces that name
+    /// no machines.
     pub groups: Option<PathBuf>,
     /// Divides every time of a trace, counted from its start, by this number.
     pub compress: Option<f64>,
