@@ -4,6 +4,7 @@ mod csv_table;
 mod dlrm;
 mod error;
 mod gardener;
+mod gardener_components;
 mod gardener_objects;
 mod gardener_scenario;
 mod groups;
