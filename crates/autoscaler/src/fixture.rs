@@ -144,7 +144,7 @@ impl Fixture {
             error: error.map(|code| InstanceError {
                 out_of_resources: true,
                 code: code.to_owned(),
-                message: String::new(),
+                message: "none left".to_owned(),
             }),
             created_at: None,
         };

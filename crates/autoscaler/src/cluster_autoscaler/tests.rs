@@ -124,7 +124,7 @@ fn failed_creations_are_deleted_and_another_group_is_used_in_the_same_loop() {
     expect![[r#"
         a deletes a-failed: CreationFailed
         b +1
-        why a: ScaleUpFailed: Failed adding 1 nodes to group a due to OutOfResource.STOCKOUT; source errors: 
+        why a: ScaleUpFailed: Failed adding 1 nodes to group a due to OutOfResource.STOCKOUT; source errors: none left
         why a: skipped: in backoff after failed scale-up
         why b: Scale-up: setting group b size to 1 instead of 0 (max: 9)
         why shop/api-1: pod triggered scale-up: [{b 0->1 (max: 9)}]"#]]
