@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use plimsoll_autoscaler::cluster_autoscaler::MissingPrice;
 use plimsoll_autoscaler::settings::{SettingError, Settings};
 use plimsoll_core::objects::{Snapshot, SnapshotWarning};
 use plimsoll_core::{Cluster, SimDuration, SimTime};
@@ -15,6 +16,7 @@ use thiserror::Error;
 use crate::accounts::{self, Heading};
 use crate::driver::{self, Course, DriveError};
 use crate::ledger::Ledger;
+use crate::priorities::priorities_of;
 use crate::recording::{self, Recording, RecordingError};
 use crate::relive;
 use crate::report::{Backtest, ClusterSnapshot, ReplayReport};
@@ -106,6 +108,14 @@ pub enum ReplayError {
     NothingRecorded {
         /// The file.
         path: String,
+    },
+    /// A strategy needs a price that is not known.
+    #[error("{path}: {error}")]
+    Price {
+        /// The file.
+        path: String,
+        /// Which price.
+        error: MissingPrice,
     },
     /// A strategy broke a rule.
     #[error(transparent)]
@@ -336,7 +346,7 @@ impl Replayer {
         }
         let mut merged = flags;
         merged.extend(options.settings.clone());
-        let settings = strategy::settings_of(&merged)
+        let mut settings = strategy::settings_of(&merged)
             .map_err(|error| ReplayError::Settings { origin: self.name.clone(), error })?;
         let snapshot = match (&self.source, &recording) {
             (Source::Scenario(snapshot), _) => snapshot.as_ref(),
@@ -344,6 +354,8 @@ impl Replayer {
                 &recording.as_ref().expect("a history was read as a recording").snapshot
             }
         };
+        let (priorities, problem) = priorities_of(&snapshot.others);
+        settings.priorities = priorities;
         let mut surroundings = surroundings_of(snapshot, merged);
         if let Some(recording) = &recording {
             surroundings.worker_pools.clone_from(&recording.worker_pools);
@@ -357,6 +369,7 @@ impl Replayer {
             recording,
             settings,
             surroundings,
+            problem,
         })
     }
 
@@ -401,22 +414,26 @@ impl Replayer {
 
     fn world(&self, stage: &Stage, strategy: Strategy) -> Result<World, ReplayError> {
         let from = stage.window.from;
-        match (&self.source, &stage.recording, strategy) {
+        let world = match (&self.source, &stage.recording, strategy) {
             (Source::Scenario(_), _, Strategy::Recorded) => {
-                Err(ReplayError::NothingRecorded { path: self.name.clone() })
+                return Err(ReplayError::NothingRecorded { path: self.name.clone() });
             }
             (Source::Scenario(snapshot), _, _) => {
                 let settings = WorldSettings::of_snapshot(snapshot, stage.seed);
-                Ok(World::from_snapshot(snapshot, settings, from))
+                World::from_snapshot(snapshot, settings, from)
             }
             (Source::History(_), Some(recording), Strategy::Recorded) => {
-                Ok(relive::world_as_recorded(recording, stage.seed, from))
+                relive::world_as_recorded(recording, stage.seed, from)
             }
             (Source::History(_), Some(recording), _) => {
-                Ok(relive::world_to_scale(recording, stage.seed, from))
+                relive::world_to_scale(recording, stage.seed, from)
             }
             (Source::History(_), None, _) => unreachable!("a history is read as a recording"),
-        }
+        };
+        strategy
+            .check(&stage.settings, &world.cluster)
+            .map_err(|error| ReplayError::Price { path: self.name.clone(), error })?;
+        Ok(world)
     }
 
     /// How closely Cluster Autoscaler's rules under the recorded settings tell what was recorded;
@@ -452,6 +469,7 @@ impl Replayer {
 
     fn assumptions(&self, stage: &Stage, strategy: Strategy) -> Vec<String> {
         let mut stated = self.warnings.clone();
+        stated.extend(stage.problem.clone());
         stated.push(format!(
             "Among nodes of equal score a pod goes to the first in an order drawn from the seed ({}).",
             stage.seed
@@ -526,6 +544,8 @@ struct Stage {
     surroundings: Surroundings,
     seed: u64,
     batch_interval: SimDuration,
+    /// What is wrong with the source without keeping it from being replayed.
+    problem: Option<String>,
 }
 
 impl Stage {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use plimsoll_autoscaler::NodeAutoscaler;
-use plimsoll_autoscaler::cluster_autoscaler::{ClusterAutoscaler, StartState};
+use plimsoll_autoscaler::cluster_autoscaler::{ClusterAutoscaler, MissingPrice, StartState};
 use plimsoll_autoscaler::settings::{SettingError, SettingValue, Settings};
 use plimsoll_autoscaler::threshold::{Threshold, ThresholdSettings};
 use plimsoll_core::Cluster;
@@ -71,6 +71,21 @@ impl Strategy {
                 let mut autoscaler = ClusterAutoscaler::new(settings.clone(), seed);
                 autoscaler.restore(cluster, memory);
                 Some(Box::new(autoscaler))
+            }
+        }
+    }
+}
+
+impl Strategy {
+    /// Whether the cluster tells all that the strategy needs before it begins.
+    ///
+    /// # Errors
+    /// The first group without a price, where the expander `price` is asked for.
+    pub fn check(self, settings: &Settings, cluster: &Cluster) -> Result<(), MissingPrice> {
+        match self {
+            Strategy::Recorded | Strategy::Threshold => Ok(()),
+            Strategy::ClusterAutoscaler => {
+                ClusterAutoscaler::new(settings.clone(), 0).check_prices(cluster)
             }
         }
     }
