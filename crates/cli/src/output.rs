@@ -25,7 +25,7 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
 /// writer, which it must pass on, when the reader has closed its end.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub(crate) fn print_with(
     write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
 ) -> anyhow::Result<()> {
@@ -43,7 +43,7 @@ pub(crate) fn print_with(
 /// Prints a JSON document with an indent of two and a line break at its end.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub(crate) fn print_json(document: &serde_json::Value) -> anyhow::Result<()> {
     print_with(&mut |out| {
         serde_json::to_writer_pretty(&mut *out, document)?;

@@ -68,7 +68,7 @@ pub(crate) struct ReplayArguments {
     /// The seed of all chance [default: the scenario's, or 1]
     #[arg(long, value_name = "N", value_parser = seed)]
     seed: Option<u64>,
-    /// Write a report for each strategy (<STRATEGY>.json), report.txt and report.html to a folder
+    /// Write a report for each strategy (STRATEGY.json), report.txt and report.html to a folder
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
     /// Print the report as JSON: an object, or an array when there are several strategies

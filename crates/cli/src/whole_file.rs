@@ -24,10 +24,10 @@ pub(crate) fn write(
     written.with_context(|| format!("{}: could not write", path.display()))
 }
 
-/// Writes a text as [`write`] does.
+/// Writes a text as [`write()`] does.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub(crate) fn write_text(path: &Path, text: &str) -> anyhow::Result<()> {
     write(path, &mut |out| out.write_all(text.as_bytes()))
 }
