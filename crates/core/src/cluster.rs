@@ -50,6 +50,7 @@ pub struct Cluster {
     pub(crate) fits: FitIndexes,
     pub(crate) spread: Spread,
     version: u64,
+    node_version: u64,
 }
 
 impl Cluster {
@@ -148,6 +149,21 @@ impl Cluster {
             && rules.required.as_ref().is_none_or(|terms| {
                 terms.iter().any(|term| term.matches(name, |key| self.node_label(node, key)))
             })
+    }
+
+    /// Counts changes to nodes themselves: one came, went, was tainted, cordoned, or changed its
+    /// readiness. Pods that come and go count nothing, nor does what a fork did and undid.
+    #[must_use]
+    #[inline]
+    pub fn node_version(&self) -> u64 {
+        self.node_version
+    }
+
+    fn nodes_changed(&mut self) {
+        if !self.undo.is_open() {
+            self.node_version += 1;
+        }
+        self.changed();
     }
 
     fn changed(&mut self) {

@@ -48,6 +48,8 @@ pub(super) struct NodeScan {
     pub(super) last_resorts: Vec<Option<NodeId>>,
     /// When time alone changes a class or makes a node a representative.
     pub(super) next_change: SimTime,
+    /// The cluster's node version and the number of groups that the last walk saw.
+    seen: Option<(u64, usize)>,
     traits: Vec<Option<Traits>>,
     settings: Settings,
 }
@@ -70,6 +72,7 @@ impl NodeScan {
             representatives: Vec::new(),
             last_resorts: Vec::new(),
             next_change: SimTime::MAX,
+            seen: None,
             traits: Vec::new(),
             settings: settings.clone(),
         }
@@ -88,6 +91,12 @@ impl NodeScan {
         now: SimTime,
         groups: &mut [GroupState],
     ) {
+        // Another walk over the same nodes would find the same, until time makes a difference.
+        let sight = (cluster.node_version(), groups.len());
+        if self.seen == Some(sight) && now < self.next_change {
+            return;
+        }
+        self.seen = Some(sight);
         self.nodes.clear();
         self.classes.clear();
         self.classes.resize(cluster.node_slot_count(), None);

@@ -249,7 +249,7 @@ impl Cluster {
         });
         self.fill_slot(id, node);
         self.undo.push(Undo::NodeAdded(id, reused.is_none()));
-        self.changed();
+        self.nodes_changed();
         id
     }
 
@@ -283,7 +283,7 @@ impl Cluster {
     pub fn remove_node(&mut self, id: NodeId) {
         let node = self.take_node(id);
         self.undo.push(Undo::NodeRemoved(id, Box::new(node)));
-        self.changed();
+        self.nodes_changed();
     }
 
     fn take_node(&mut self, id: NodeId) -> Node {
@@ -330,7 +330,7 @@ impl Cluster {
         }
         self.write_surface(id, taints, unschedulable);
         self.undo.push(Undo::SurfaceChanged(id, before.0, before.1));
-        self.changed();
+        self.nodes_changed();
     }
 
     pub(super) fn write_surface(&mut self, id: NodeId, taints: TaintsId, unschedulable: bool) {
@@ -349,6 +349,6 @@ impl Cluster {
         let node = self.nodes.get_mut(id);
         node.ready = ready;
         node.ready_since = since;
-        self.changed();
+        self.nodes_changed();
     }
 }
