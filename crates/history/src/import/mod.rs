@@ -37,6 +37,11 @@ pub fn run(
     output: &Path,
     progress: &mut dyn FnMut(ImportProgress),
 ) -> Result<ImportSummary, ImportError> {
+    if std::fs::metadata(output).is_ok_and(|there| !there.is_file()) {
+        // A finished history takes the place of what was there; a device must keep its own.
+        let shown = output.display();
+        return Err(ImportError::usage(format!("{shown}: is no file, so no history can be there")));
+    }
     check_options(format, files, options)?;
     let notes = match format {
         Format::Dlrm => dlrm::import(files, options, output, progress),
