@@ -9,6 +9,8 @@ use crate::ids::{FitId, ResourceId, RulesId, ShapeId, SurfaceId, TaintsId, Templ
 use crate::labels::{Labels, NodeSelectorTerm, Operator, Requirement};
 use crate::node::{HOSTNAME_LABEL, NodeSpec};
 use crate::pod::{HostPort, PodSpec, ResourceMap};
+use crate::scheduling::Rulebook;
+use crate::scheduling::profile::{SchedulerProfile, SchedulerProfiles};
 use crate::taints::{Taint, Toleration};
 
 /// The resource `cpu`, in milli-CPU.
@@ -31,7 +33,13 @@ pub struct Catalog {
     taints: Interner<Vec<Taint>>,
     surfaces: Interner<Surface>,
     resources: Interner<String>,
+    /// The default profile, for pods whose scheduler is not known, then those of the configuration.
+    rulebooks: Vec<Arc<Rulebook>>,
 }
+
+/// Which scheduler profile pods are judged by. The first is the default profile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProfileId(u32);
 
 /// What decides whether a pod fits a node, other pods' whereabouts aside.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,6 +68,17 @@ pub struct Rules {
     pub preferred: Vec<(i64, NodeSelectorTerm)>,
     /// Tolerations.
     pub tolerations: Vec<Toleration>,
+    /// The profile that judges.
+    pub profile: ProfileId,
+}
+
+impl Fit {
+    /// What is asked of a resource; 0 when nothing is.
+    #[must_use]
+    #[inline]
+    pub fn request(&self, resource: ResourceId) -> i64 {
+        self.requests.iter().find(|(one, _)| *one == resource).map_or(0, |(_, amount)| *amount)
+    }
 }
 
 impl Rules {
@@ -67,13 +86,9 @@ impl Rules {
     /// hostname label or at the name.
     #[must_use]
     pub fn look_at_single_nodes(&self) -> bool {
-        let by_hostname = |one: &Requirement| one.key == HOSTNAME_LABEL;
-        let term = |one: &NodeSelectorTerm| {
-            !one.fields.is_empty() || one.expressions.iter().any(by_hostname)
-        };
         self.selector.contains_key(HOSTNAME_LABEL)
-            || self.required.iter().flatten().any(term)
-            || self.preferred.iter().any(|(_, one)| term(one))
+            || self.required.iter().flatten().any(looks_at_single_nodes)
+            || self.preferred.iter().any(|(_, one)| looks_at_single_nodes(one))
     }
 
     /// Whether the pod tolerates a cordon.
@@ -112,6 +127,12 @@ impl Rules {
     }
 }
 
+/// Whether a term tells nodes apart that have all other labels in common.
+pub(crate) fn looks_at_single_nodes(term: &NodeSelectorTerm) -> bool {
+    let by_hostname = |one: &Requirement| one.key == HOSTNAME_LABEL;
+    !term.fields.is_empty() || term.expressions.iter().any(by_hostname)
+}
+
 /// What nodes of one kind have in common.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeTemplate {
@@ -140,7 +161,7 @@ impl Default for Catalog {
         for name in ["cpu", "memory", "ephemeral-storage", "pods"] {
             resources.intern(name.to_owned());
         }
-        Catalog {
+        let mut catalog = Catalog {
             shapes: Interner::default(),
             shape_fits: Vec::new(),
             fits: Interner::default(),
@@ -149,11 +170,47 @@ impl Default for Catalog {
             taints: Interner::default(),
             surfaces: Interner::default(),
             resources,
-        }
+            rulebooks: Vec::new(),
+        };
+        catalog.set_profiles(&SchedulerProfiles::default());
+        catalog
     }
 }
 
 impl Catalog {
+    /// Judges pods by these profiles from now on.
+    ///
+    /// # Panics
+    /// When shapes are known already: their rules name profiles.
+    pub(crate) fn set_profiles(&mut self, profiles: &SchedulerProfiles) {
+        assert_eq!(self.shape_count(), 0, "profiles are set before pods are known");
+        let known = [SchedulerProfile::default()].into_iter().chain(profiles.profiles.clone());
+        let books: Vec<SchedulerProfile> = known.collect();
+        self.rulebooks = books
+            .into_iter()
+            .map(|profile| Arc::new(Rulebook::new(profile, |name| self.intern_resource(name))))
+            .collect();
+    }
+
+    /// The profile of pods with this `schedulerName`; the default one for a name that nobody knows.
+    fn profile_named(&self, scheduler_name: &str) -> ProfileId {
+        let named = |book: &Arc<Rulebook>| book.profile.scheduler_name == scheduler_name;
+        let place = self.rulebooks.iter().rposition(named).unwrap_or(0);
+        ProfileId(u32::try_from(place).expect("profiles are few"))
+    }
+
+    /// Whether one of the profiles that were set has this name.
+    pub(crate) fn knows_scheduler(&self, scheduler_name: &str) -> bool {
+        self.rulebooks.iter().skip(1).any(|book| book.profile.scheduler_name == scheduler_name)
+    }
+
+    /// What a profile says.
+    #[must_use]
+    #[inline]
+    pub(crate) fn rulebook(&self, id: ProfileId) -> &Arc<Rulebook> {
+        &self.rulebooks[id.0 as usize]
+    }
+
     /// The shape of pods with this spec.
     pub fn intern_shape(&mut self, spec: &PodSpec) -> ShapeId {
         if let Some(known) = self.shapes.find(spec) {
@@ -164,6 +221,7 @@ impl Catalog {
             required: spec.required_node_terms.clone(),
             preferred: spec.preferred_node_terms.clone(),
             tolerations: spec.tolerations.clone(),
+            profile: self.profile_named(&spec.scheduler_name),
         });
         let requests = self.ordered_requests(&spec.requests);
         let fit = self.fits.intern(Fit {

@@ -9,6 +9,7 @@
 
 mod budgets;
 mod fork;
+mod from_snapshot;
 mod groups;
 mod nodes;
 mod pods;
@@ -29,7 +30,8 @@ use crate::catalog::{Catalog, Rules};
 use crate::ids::{GroupId, NodeId, PodId, ResourceId, ShapeId, WorkloadId};
 use crate::labels::Labels;
 use crate::pod::PodSpec;
-use crate::scheduling::{FitIndexes, Spread};
+use crate::scheduling::profile::{PluginArguments, SchedulerProfiles};
+use crate::scheduling::{Indexes, Topology};
 use crate::taints::Taint;
 
 use fork::UndoLog;
@@ -47,8 +49,8 @@ pub struct Cluster {
     workload_keys: FxHashMap<WorkloadKey, WorkloadId>,
     budgets: Vec<Budget>,
     undo: UndoLog,
-    pub(crate) fits: FitIndexes,
-    pub(crate) spread: Spread,
+    pub(crate) indexes: Indexes,
+    pub(crate) topology: Topology,
     version: u64,
     node_version: u64,
 }
@@ -81,9 +83,23 @@ impl Cluster {
         let known = self.catalog.shape_count();
         let shape = self.catalog.intern_shape(spec);
         if shape.index() >= known {
-            self.spread.shape_came(shape, spec);
+            self.topology_shape_came(shape);
         }
         shape
+    }
+
+    /// A cluster whose pods are judged by these scheduler profiles.
+    #[must_use]
+    pub fn with_profiles(profiles: &SchedulerProfiles) -> Cluster {
+        let mut cluster = Cluster::default();
+        cluster.catalog.set_profiles(profiles);
+        cluster
+    }
+
+    /// The plugins' settings in the profile of pods of this shape.
+    pub(crate) fn arguments_of(&self, shape: ShapeId) -> &PluginArguments {
+        let rules = self.catalog.rules(self.catalog.fit(self.catalog.fit_of(shape)).rules);
+        &self.catalog.rulebook(rules.profile).profile.arguments
     }
 
     /// The node's name.

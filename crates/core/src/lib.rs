@@ -12,6 +12,7 @@ pub mod node;
 pub mod node_group;
 pub mod objects;
 pub mod pod;
+pub mod pod_affinity;
 pub mod quantity;
 pub mod scheduling;
 pub mod taints;

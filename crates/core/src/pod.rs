@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::labels::{LabelSelector, Labels, NodeSelectorTerm};
+use crate::pod_affinity::PodAffinity;
 use crate::taints::Toleration;
 use crate::time::{SimDuration, SimTime};
 
@@ -60,6 +61,8 @@ pub struct PodSpec {
     pub run_for: Option<SimDuration>,
     /// Spread rules.
     pub topology_spread: Vec<TopologySpreadConstraint>,
+    /// Rules about other pods.
+    pub pod_affinity: PodAffinity,
     /// Scheduling features the spec uses that this release does not judge, by name. A report states
     /// them.
     pub unjudged_features: Vec<String>,

@@ -11,20 +11,36 @@
 //!
 //! Source: kube-scheduler 1.36, default profile.
 
+mod change_log;
 mod filters;
 mod fit_index;
+mod indexes;
+mod judgement;
+mod pod_affinity;
+pub mod profile;
 mod queue;
+mod ranking;
+mod refusal;
+mod rulebook;
+mod schedule;
 mod scores;
 mod spread;
+mod topology;
 
-pub use filters::{Refusal, describe_refusals};
-pub(crate) use fit_index::{FitIndexes, ForkMark};
+pub(crate) use indexes::{ForkMark, Indexes};
+pub use judgement::{Judgement, Verdict};
 pub use queue::{Backoff, PodQueue};
-pub(crate) use spread::Spread;
+pub use refusal::{Refusal, describe_refusals};
+pub(crate) use rulebook::Rulebook;
+pub use schedule::judgement_as_json;
+pub(crate) use topology::Topology;
+
+use std::sync::Arc;
 
 use crate::catalog::CPU;
 use crate::cluster::Cluster;
 use crate::ids::{NodeId, ShapeId, WorkloadId};
+use profile::Plugin;
 
 impl Cluster {
     /// Whether a pod of this shape fits the node now.
@@ -42,11 +58,15 @@ impl Cluster {
         let fit = self.catalog.fit_of(shape);
         let mut from = start.index();
         let mut end = self.nodes.slot_count();
-        let mut index = FitIndexes::take(self, fit, false);
+        let index = Indexes::take_fit(self, fit);
         let mut wrapped = false;
         let found = loop {
             match index.next_fit(from, end) {
-                Some(node) if self.nodes.get(node).unschedulable => from = node.index() + 1,
+                Some(node)
+                    if self.nodes.get(node).unschedulable || self.is_kept_off(shape, node) =>
+                {
+                    from = node.index() + 1;
+                }
                 Some(node) => break Some(node),
                 None if wrapped => break None,
                 None => {
@@ -56,30 +76,47 @@ impl Cluster {
                 }
             }
         };
-        self.fits.give_back(fit, &mut index);
+        self.indexes.give_fit_back(fit, index);
         found
     }
 
     /// Whether a pod of this shape fits on any other node than `node` now.
     pub fn fits_elsewhere(&mut self, shape: ShapeId, node: NodeId) -> bool {
         let fit = self.catalog.fit_of(shape);
-        let mut index = FitIndexes::take(self, fit, false);
-        let end = self.nodes.slot_count();
-        let elsewhere = match index.next_fit(0, end) {
-            Some(first) if first == node => index.next_fit(node.index() + 1, end).is_some(),
-            first => first.is_some(),
-        };
-        self.fits.give_back(fit, &mut index);
+        let index = Indexes::take_fit(self, fit);
+        let elsewhere = index.iter().any(|one| one != node && !self.is_kept_off(shape, one));
+        self.indexes.give_fit_back(fit, index);
         elsewhere
     }
 
     /// How many nodes a pod of this shape fits on now.
     pub fn count_fits(&mut self, shape: ShapeId) -> usize {
         let fit = self.catalog.fit_of(shape);
-        let mut index = FitIndexes::take(self, fit, false);
-        let count = index.count();
-        self.fits.give_back(fit, &mut index);
+        let index = Indexes::take_fit(self, fit);
+        let count = if self.looks_beyond_nodes(shape) {
+            index.iter().filter(|node| !self.is_kept_off(shape, *node)).count()
+        } else {
+            index.count()
+        };
+        self.indexes.give_fit_back(fit, index);
         count
+    }
+
+    /// Whether what fits a pod of this shape depends on other nodes than the one it goes to.
+    #[must_use]
+    pub fn looks_beyond_nodes(&self, shape: ShapeId) -> bool {
+        self.topology.filters(shape).is_some() || self.opponents(shape).next().is_some()
+    }
+
+    /// Whether something other than what is local to a node keeps a pod of this shape off it.
+    fn is_kept_off(&self, shape: ShapeId, node: NodeId) -> bool {
+        let rules = self.catalog.rules(self.catalog.fit(self.catalog.fit_of(shape)).rules);
+        let book = self.catalog.rulebook(rules.profile);
+        let filters = self.topology.filters(shape).map(Arc::as_ref);
+        (book.filters_by(Plugin::PodTopologySpread)
+            && filters.is_some_and(|filters| self.breaks_spread(filters, node)))
+            || (book.filters_by(Plugin::InterPodAffinity)
+                && self.pod_affinity_refusal(shape, filters, node).is_some())
     }
 
     /// The node the scheduler would choose for a pod of this shape, made by this controller: the
@@ -91,22 +128,18 @@ impl Cluster {
         controller: Option<WorkloadId>,
         tie_seed: u64,
     ) -> Option<NodeId> {
+        if self.refusal_of_pod(shape).is_some() {
+            return None;
+        }
         let fit = self.catalog.fit_of(shape);
-        let mut index = FitIndexes::take(self, fit, true);
-        let spread = match index.next_fit(0, self.nodes.slot_count()) {
-            Some(_) => self.spread_scores(shape, controller, &index),
-            None => None,
-        };
-        let best = index.best(spread.as_deref(), tie_seed);
-        self.fits.give_back(fit, &mut index);
+        let id = self.plan_of(shape, controller);
+        let plan = Arc::clone(self.topology.plans.get(id));
+        let mut ranking = Indexes::take_ranking(self, fit, (id, &plan), tie_seed);
+        let rules = self.catalog.rules(self.catalog.fit(fit).rules);
+        let book = Arc::clone(self.catalog.rulebook(rules.profile));
+        let best = ranking.best(self, &plan, &book);
+        self.indexes.give_ranking_back((fit, id), ranking);
         best
-    }
-
-    /// The score of a node for pods of this shape that does not depend on the other nodes:
-    /// NodeResourcesFit + NodeResourcesBalancedAllocation, each 0–100.
-    #[must_use]
-    pub fn local_score(&self, shape: ShapeId, node: NodeId) -> i64 {
-        scores::local_score(self, self.catalog.fit(self.catalog.fit_of(shape)), node)
     }
 
     /// Utilisation of one resource of a node, 0 for a node that has none of it.

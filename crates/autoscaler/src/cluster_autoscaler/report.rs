@@ -131,8 +131,8 @@ impl ScaleUpReport {
     pub fn not_triggered_text(&self, pod_group: usize) -> String {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for (_, refusal) in &self.pod_groups[pod_group].refusals {
-            for reason in refusal.reasons() {
-                *counts.entry(reason).or_default() += 1;
+            for reason in &refusal.reasons {
+                *counts.entry(reason.to_string()).or_default() += 1;
             }
         }
         for (_, skip) in &self.skipped {

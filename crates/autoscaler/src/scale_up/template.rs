@@ -12,7 +12,8 @@ use plimsoll_core::drain::is_daemon_set_pod;
 use plimsoll_core::ids::{GroupId, NodeId, ShapeId, SurfaceId, WorkloadId};
 use plimsoll_core::labels::Labels;
 use plimsoll_core::node::HOSTNAME_LABEL;
-use plimsoll_core::{Cluster, Fork, Node, NodeBirth, NodeSpec, PodBirth, Refusal, SimTime};
+use plimsoll_core::scheduling::profile::Plugin;
+use plimsoll_core::{Cluster, Fork, Node, NodeBirth, NodeSpec, PodBirth, SimTime};
 
 use crate::registry::Registry;
 use crate::settings::Settings;
@@ -262,10 +263,9 @@ fn daemons_that_would_run(
     let bare = Template { daemons: Vec::new(), ..template.clone() };
     let node = bare.add(&mut trial, "template", now);
     let runs = |daemon: &DaemonPod| {
-        matches!(
-            trial.refusal(daemon.shape, node),
-            None | Some(Refusal::NodePorts | Refusal::NodeResourcesFit(_))
-        )
+        trial.refusal(daemon.shape, node).is_none_or(|refusal| {
+            matches!(refusal.plugin, Plugin::NodePorts | Plugin::NodeResourcesFit)
+        })
     };
     candidates.into_iter().filter(runs).collect()
 }

@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use super::{Cluster, nodes::Node};
 use crate::ids::{BudgetId, NodeId, PodId, TaintsId};
-use crate::scheduling::{FitIndexes, ForkMark};
+use crate::scheduling::{ForkMark, Indexes};
 
 /// A cluster on which things may be tried. Dropping it takes everything back, so that the parent
 /// never sees any of it; [`Fork::commit`] keeps it. Forks nest.
@@ -55,7 +55,7 @@ impl UndoLog {
 impl Cluster {
     /// Begins a transaction.
     pub fn fork(&mut self) -> Fork<'_> {
-        let (mark, index_mark) = (self.undo.steps.len(), self.fits.mark(!self.undo.is_open()));
+        let (mark, index_mark) = (self.undo.steps.len(), self.indexes.mark(!self.undo.is_open()));
         self.undo.open_forks += 1;
         Fork { cluster: self, mark, index_mark, kept: false }
     }
@@ -96,7 +96,7 @@ impl Fork<'_> {
     /// Takes back everything since the fork began, and goes on with it.
     pub fn revert(&mut self) {
         self.cluster.roll_back(self.mark);
-        FitIndexes::forget_fork(self.cluster, &self.index_mark);
+        Indexes::forget_fork(self.cluster, &self.index_mark);
     }
 }
 

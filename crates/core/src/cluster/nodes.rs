@@ -7,7 +7,7 @@ use super::{Cluster, fork::Undo};
 use crate::catalog::{CPU, MEMORY, PODS, Surface};
 use crate::ids::{GroupId, NodeId, PodId, ResourceId, SurfaceId, TaintsId, TemplateId};
 use crate::labels::Labels;
-use crate::node::{HOSTNAME_LABEL, NodeSpec};
+use crate::node::NodeSpec;
 use crate::taints::Taint;
 use crate::time::SimTime;
 
@@ -266,14 +266,10 @@ impl Cluster {
         self.nodes.scoring_memory_bytes.resize(length, 0);
         self.nodes.scoring_cpu_milli[id.index()] = 0;
         self.nodes.scoring_memory_bytes[id.index()] = 0;
-        let label = |key: &str| match key {
-            HOSTNAME_LABEL => node.hostname.as_deref(),
-            key => template.labels.get(key).map(String::as_str),
-        };
-        self.spread.node_came(id, label);
         self.nodes.slots[id.index()] = Some(node);
         self.nodes.alive += 1;
-        self.fits.node_changed(id);
+        self.topology_node_came(id);
+        self.indexes.node_changed(id);
     }
 
     /// Removes a node that has no pods any more.
@@ -291,7 +287,8 @@ impl Cluster {
         assert!(node.pods.is_empty(), "node {} is removed with pods on it", node.name);
         self.nodes.free.insert(id);
         self.nodes.alive -= 1;
-        self.fits.node_changed(id);
+        self.topology.node_left(id);
+        self.indexes.node_changed(id);
         node
     }
 
@@ -340,7 +337,8 @@ impl Cluster {
         node.taints = taints;
         node.unschedulable = unschedulable;
         node.surface = surface;
-        self.fits.node_changed(id);
+        self.reconsider_reach(id);
+        self.indexes.node_changed(id);
     }
 
     /// Says whether a node is ready, and since when. Not undone by forks: readiness is observed,

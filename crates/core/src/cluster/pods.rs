@@ -59,9 +59,11 @@ pub(crate) struct Pods {
     slots: Vec<Option<Pod>>,
     free: BTreeSet<PodId>,
     pub(super) unbound: BTreeMap<u64, PodId>,
-    pub(super) bound_by_shape: Vec<u32>,
+    pub(crate) bound_by_shape: Vec<u32>,
     /// Pods that were asked to go.
     pub(super) going: BTreeSet<PodId>,
+    /// Pods without a node that room was made for, by the node.
+    nominated: BTreeMap<NodeId, Vec<PodId>>,
     /// How many pods each controller has, by shape; `None` counts those without one.
     pub(super) owners_by_shape: BTreeMap<ShapeId, BTreeMap<Option<WorkloadId>, u32>>,
     born: u64,
@@ -75,6 +77,15 @@ impl Pods {
 
     fn get_mut(&mut self, pod: PodId) -> &mut Pod {
         self.slots[pod.index()].as_mut().expect("the pod is alive")
+    }
+
+    fn drop_nomination(&mut self, pod: PodId, node: NodeId) {
+        if let Some(pods) = self.nominated.get_mut(&node) {
+            pods.retain(|one| *one != pod);
+            if pods.is_empty() {
+                self.nominated.remove(&node);
+            }
+        }
     }
 
     fn count_owner(&mut self, shape: ShapeId, owner: Option<WorkloadId>) {
@@ -176,6 +187,9 @@ impl Cluster {
         }
         let pod = self.pods.slots[id.index()].take().expect("the pod is alive");
         self.pods.unbound.remove(&pod.serial);
+        if let Some(nominated) = pod.nominated {
+            self.pods.drop_nomination(id, nominated);
+        }
         self.pods.going.remove(&id);
         self.pods.discount_owner(pod.shape, pod.controller);
         self.pods.free.insert(id);
@@ -211,8 +225,11 @@ impl Cluster {
             pod.bound_at = at;
             pod.phase = PodPhase::Running;
             pod.marked_unschedulable = false;
-            let serial = pod.serial;
+            let (serial, nominated) = (pod.serial, pod.nominated.take());
             self.pods.unbound.remove(&serial);
+            if let Some(nominated) = nominated {
+                self.pods.drop_nomination(id, nominated);
+            }
         }
         self.changed();
     }
@@ -252,9 +269,7 @@ impl Cluster {
     }
 
     fn attach(&mut self, id: PodId, node: NodeId) {
-        let shape = self.pods.get(id).shape;
-        self.account(shape, node, 1);
-        self.account_spread(id, node, 1);
+        self.account(id, node, 1);
         let list = &mut self.nodes.get_mut(node).pods;
         let slot = u32::try_from(list.len()).expect("a node's pods are few");
         list.push(id);
@@ -267,9 +282,8 @@ impl Cluster {
         let pod = self.pods.get_mut(id);
         let node = pod.node.take().expect("the pod is bound");
         // A pod without a node stands nowhere; a trace of where it stood would tell clusters apart.
-        let (shape, slot) = (pod.shape, std::mem::take(&mut pod.slot));
-        self.account(shape, node, -1);
-        self.account_spread(id, node, -1);
+        let slot = std::mem::take(&mut pod.slot);
+        self.account(id, node, -1);
         let list = &mut self.nodes.get_mut(node).pods;
         list.swap_remove(slot as usize);
         if let Some(moved) = list.get(slot as usize).copied() {
@@ -278,7 +292,11 @@ impl Cluster {
         (node, slot)
     }
 
-    fn account(&mut self, shape: ShapeId, node: NodeId, sign: i64) {
+    fn account(&mut self, id: PodId, node: NodeId, sign: i32) {
+        let pod = self.pods.get(id);
+        let (shape, is_going) = (pod.shape, pod.deletion_at.is_some());
+        self.topology.account(shape, node, sign, is_going);
+        let sign = i64::from(sign);
         let fit = self.catalog.fit(self.catalog.fit_of(shape));
         for (resource, amount) in &fit.requests {
             self.nodes.requested.add(*resource, node, sign * amount);
@@ -291,15 +309,7 @@ impl Cluster {
         }
         let bound = &mut self.pods.bound_by_shape[shape.index()];
         *bound = if sign > 0 { *bound + 1 } else { *bound - 1 };
-        self.fits.node_changed(node);
-    }
-
-    /// Counts a pod for PodTopologySpread, which does not see pods that are going.
-    fn account_spread(&mut self, id: PodId, node: NodeId, sign: i64) {
-        let pod = self.pods.get(id);
-        if pod.deletion_at.is_none() {
-            self.spread.account(pod.shape, node, sign);
-        }
+        self.indexes.node_changed(node);
     }
 
     /// Notes that the scheduler found no place for a pod. Not undone by forks.
@@ -318,13 +328,12 @@ impl Cluster {
 
     /// Notes that deletion of a pod was asked for. Not undone by forks.
     pub fn set_deletion(&mut self, id: PodId, at: Option<SimTime>) {
-        let node = self.pods.get(id).node;
-        if let Some(node) = node {
-            self.account_spread(id, node, -1);
-        }
-        self.pods.get_mut(id).deletion_at = at;
-        if let Some(node) = node {
-            self.account_spread(id, node, 1);
+        let pod = self.pods.get_mut(id);
+        let was_going = std::mem::replace(&mut pod.deletion_at, at).is_some();
+        let (shape, node) = (pod.shape, pod.node);
+        if let Some(node) = node.filter(|_| was_going != at.is_some()) {
+            self.topology.account_going(shape, node, if was_going { 1 } else { -1 });
+            self.indexes.node_changed(node);
         }
         if at.is_some() {
             self.pods.going.insert(id);
@@ -334,13 +343,24 @@ impl Cluster {
         self.changed();
     }
 
+    /// The pods that have no node and are nominated to this one, in the order of their nomination.
+    pub(crate) fn nominated_to(&self, node: NodeId) -> &[PodId] {
+        self.pods.nominated.get(&node).map_or(&[], Vec::as_slice)
+    }
+
     /// Notes the node that preemption made room on.
     ///
     /// # Panics
     /// On a fork, which would not take it back.
     pub fn set_nominated(&mut self, id: PodId, node: Option<NodeId>) {
         assert!(!self.undo.is_open(), "nominations do not change on a fork");
-        self.pods.get_mut(id).nominated = node;
+        let before = std::mem::replace(&mut self.pods.get_mut(id).nominated, node);
+        if let Some(before) = before {
+            self.pods.drop_nomination(id, before);
+        }
+        if let Some(node) = node {
+            self.pods.nominated.entry(node).or_default().push(id);
+        }
         self.changed();
     }
 }

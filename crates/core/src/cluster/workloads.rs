@@ -102,7 +102,12 @@ impl Cluster {
     /// On a fork, which would not take it back.
     pub fn update_workload(&mut self, workload: WorkloadId, update: impl FnOnce(&mut Workload)) {
         assert!(!self.undo.is_open(), "controllers do not change on a fork");
-        update(&mut self.workloads[workload.index()]);
+        let one = &mut self.workloads[workload.index()];
+        let before = (one.exists, one.selector.clone());
+        update(one);
+        if before != (one.exists, one.selector.clone()) {
+            self.topology.controllers_changed();
+        }
         self.changed();
     }
 }

@@ -138,6 +138,7 @@ fn read_spec(
         ),
         annotations: kept_annotations(metadata),
         local_volumes: volumes.iter().filter(|one| one.local).map(|one| one.name.clone()).collect(),
+        pod_affinity: crate::pod_affinity::PodAffinity::default(),
         is_mirror: metadata.annotations.contains_key(MIRROR_ANNOTATION),
         run_for: None,
         unjudged_features: unjudged_features(

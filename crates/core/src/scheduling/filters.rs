@@ -1,118 +1,117 @@
-//! Filters: why a pod does not fit a node, in kube-scheduler's order and words.
+//! Filters: why a pod does not fit a node, in kube-scheduler's order.
 
-use std::collections::BTreeMap;
-use std::fmt;
+use std::sync::Arc;
 
-use crate::catalog::{CPU, Fit, MEMORY, PODS};
+use super::profile::Plugin;
+use super::refusal::Refusal;
+use super::rulebook::Rulebook;
+use super::topology::FilterPlan;
+use crate::catalog::{CPU, Fit, MEMORY, PODS, Rules};
 use crate::cluster::Cluster;
-use crate::ids::{NodeId, ResourceId, RulesId, ShapeId};
+use crate::ids::{NodeId, ResourceId, ShapeId};
 use crate::taints::first_untolerated;
 
-/// The first filter that refuses a pod on a node, and what it says.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Refusal {
-    /// The node is cordoned.
-    NodeUnschedulable,
-    /// A taint is not tolerated.
-    TaintToleration,
-    /// The node selector or the required node affinity does not match.
-    NodeAffinity,
-    /// `metadata.name` terms name other nodes.
-    NodeAffinityNames,
-    /// A host port is taken.
-    NodePorts,
-    /// Not enough of these resources is left; `pods` stands for too many pods.
-    NodeResourcesFit(Vec<String>),
-}
-
-impl Refusal {
-    /// The plugin's name.
-    #[must_use]
-    pub fn plugin(&self) -> &'static str {
-        match self {
-            Refusal::NodeUnschedulable => "NodeUnschedulable",
-            Refusal::TaintToleration => "TaintToleration",
-            Refusal::NodeAffinity | Refusal::NodeAffinityNames => "NodeAffinity",
-            Refusal::NodePorts => "NodePorts",
-            Refusal::NodeResourcesFit(_) => "NodeResourcesFit",
-        }
-    }
-
-    /// The plugin's reasons, one by one, as they are counted in the pod's condition.
-    #[must_use]
-    pub fn reasons(&self) -> Vec<String> {
-        let one = |text: &str| vec![text.to_owned()];
-        match self {
-            Refusal::NodeUnschedulable => one("node(s) were unschedulable"),
-            Refusal::TaintToleration => one("node(s) had untolerated taint(s)"),
-            Refusal::NodeAffinity => one("node(s) didn't match Pod's node affinity/selector"),
-            Refusal::NodeAffinityNames => one("node(s) didn't satisfy plugin(s) [NodeAffinity]"),
-            Refusal::NodePorts => one("node(s) didn't have free ports for the requested pod ports"),
-            Refusal::NodeResourcesFit(resources) => resources
-                .iter()
-                .map(|name| match name.as_str() {
-                    "pods" => "Too many pods".to_owned(),
-                    name => format!("Insufficient {name}"),
-                })
-                .collect(),
-        }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reasons().join(", "))
-    }
-}
-
-/// The text of the PodScheduled condition: reasons counted over the nodes, sorted as strings.
-///
-/// Source: `framework.FitError.Error`.
-#[must_use]
-pub fn describe_refusals<'a>(refusals: impl Iterator<Item = &'a Refusal>) -> String {
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    let mut nodes = 0;
-    for refusal in refusals {
-        nodes += 1;
-        for reason in refusal.reasons() {
-            *counts.entry(reason).or_default() += 1;
-        }
-    }
-    if nodes == 0 {
-        return "no nodes available to schedule pods".to_owned();
-    }
-    let mut parts: Vec<String> =
-        counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-    parts.sort();
-    format!("0/{nodes} nodes are available: {}.", parts.join(", "))
-}
-
 impl Cluster {
-    /// Why a pod of this shape does not fit the node: the first filter that refuses, or `None`.
+    /// Why a pod of this shape does not fit the node: the first filter that refuses, in the order
+    /// of its profile, or `None`.
     #[must_use]
     pub fn refusal(&self, shape: ShapeId, node: NodeId) -> Option<Refusal> {
-        let fit = self.catalog.fit(self.catalog.fit_of(shape));
-        self.static_refusal(fit.rules, node)
-            .or_else(|| self.port_refusal(fit, node))
-            .or_else(|| self.room_refusal(fit, node))
+        self.refusal_of_pod(shape).or_else(|| {
+            let plan = self.topology.filters(shape).map(Arc::as_ref);
+            self.refusal_by_node(shape, plan, node)
+        })
     }
 
-    /// Filters that look at labels, taints and cordons only.
-    pub(super) fn static_refusal(&self, rules: RulesId, node: NodeId) -> Option<Refusal> {
-        let rules = self.catalog.rules(rules);
-        if let Some(named) = rules.named_nodes() {
-            // PreFilter has narrowed the nodes before any filter runs.
-            if named.binary_search(&self.node_name(node)).is_err() {
-                return Some(Refusal::NodeAffinityNames);
-            }
+    /// Why a pod of this shape fits no node at all, whatever the nodes: what upstream finds out
+    /// before it looks at one.
+    #[must_use]
+    pub fn refusal_of_pod(&self, shape: ShapeId) -> Option<Refusal> {
+        let rules = self.catalog.rules(self.catalog.fit(self.catalog.fit_of(shape)).rules);
+        let book = self.catalog.rulebook(rules.profile);
+        let contradicts = book.filters_by(Plugin::NodeAffinity)
+            && rules.named_nodes().is_some_and(|names| names.is_empty());
+        contradicts.then(|| Refusal::of_pod(Plugin::NodeAffinity, "pod affinity terms conflict"))
+    }
+
+    /// The first filter that refuses the node.
+    pub(super) fn refusal_by_node(
+        &self,
+        shape: ShapeId,
+        plan: Option<&FilterPlan>,
+        node: NodeId,
+    ) -> Option<Refusal> {
+        let fit = self.catalog.fit(self.catalog.fit_of(shape));
+        let rules = self.catalog.rules(fit.rules);
+        let book = self.catalog.rulebook(rules.profile);
+        if book.filters_by(Plugin::NodeAffinity) && self.is_not_named(rules, node) {
+            let reason = "node(s) didn't satisfy plugin(s) [NodeAffinity]";
+            return Some(Refusal::unresolvable(Plugin::NodeAffinity, reason));
         }
-        if self.nodes.get(node).unschedulable && !rules.tolerate_cordon() {
-            return Some(Refusal::NodeUnschedulable);
-        }
-        if first_untolerated(self.node_taints(node), &rules.tolerations).is_some() {
-            return Some(Refusal::TaintToleration);
-        }
-        (!self.selected_by(rules, node)).then_some(Refusal::NodeAffinity)
+        let filters = book.profile.filters.iter();
+        filters.copied().find_map(|plugin| match plugin {
+            Plugin::NodeUnschedulable => self.cordon_refusal(rules, node),
+            Plugin::TaintToleration => self.taint_refusal(rules, node),
+            Plugin::NodeAffinity => self.node_affinity_refusal(rules, book, node),
+            Plugin::NodePorts => self.port_refusal(fit, node),
+            Plugin::NodeResourcesFit => self.room_refusal(fit, book, node),
+            Plugin::PodTopologySpread => self.spread_refusal(plan?, node),
+            Plugin::InterPodAffinity => self.pod_affinity_refusal(shape, plan, node),
+            _ => None,
+        })
+    }
+
+    /// PreFilter has narrowed the nodes to those that the terms name, and this is another.
+    fn is_not_named(&self, rules: &Rules, node: NodeId) -> bool {
+        let named = rules.named_nodes();
+        named.is_some_and(|named| named.binary_search(&self.node_name(node)).is_err())
+    }
+
+    fn cordon_refusal(&self, rules: &Rules, node: NodeId) -> Option<Refusal> {
+        (self.nodes.get(node).unschedulable && !rules.tolerate_cordon())
+            .then(|| Refusal::unresolvable(Plugin::NodeUnschedulable, "node(s) were unschedulable"))
+    }
+
+    fn taint_refusal(&self, rules: &Rules, node: NodeId) -> Option<Refusal> {
+        first_untolerated(self.node_taints(node), &rules.tolerations).map(|_| {
+            Refusal::unresolvable(Plugin::TaintToleration, "node(s) had untolerated taint(s)")
+        })
+    }
+
+    fn node_affinity_refusal(
+        &self,
+        rules: &Rules,
+        book: &Rulebook,
+        node: NodeId,
+    ) -> Option<Refusal> {
+        let reason = if !self.is_added_affinity_met(book, node) {
+            "node(s) didn't match scheduler-enforced node affinity"
+        } else if !self.selected_by(rules, node) {
+            "node(s) didn't match Pod's node affinity/selector"
+        } else {
+            return None;
+        };
+        Some(Refusal::unresolvable(Plugin::NodeAffinity, reason))
+    }
+
+    fn is_added_affinity_met(&self, book: &Rulebook, node: NodeId) -> bool {
+        book.added_terms().is_none_or(|terms| {
+            let name = self.node_name(node);
+            terms.iter().any(|term| term.matches(name, |key| self.node_label(node, key)))
+        })
+    }
+
+    /// Filters that look at labels, taints and cordons only, in no particular order.
+    pub(super) fn is_statically_fit(&self, rules: &Rules, node: NodeId) -> bool {
+        let book = self.catalog.rulebook(rules.profile);
+        let affinity_holds = !book.filters_by(Plugin::NodeAffinity)
+            || (self.is_added_affinity_met(book, node)
+                && self.selected_by(rules, node)
+                && !self.is_not_named(rules, node));
+        affinity_holds
+            && (!book.filters_by(Plugin::NodeUnschedulable)
+                || self.cordon_refusal(rules, node).is_none())
+            && (!book.filters_by(Plugin::TaintToleration)
+                || self.taint_refusal(rules, node).is_none())
     }
 
     /// Host ports that pods of the node hold already.
@@ -124,28 +123,38 @@ impl Cluster {
             let other = self.catalog.fit(self.catalog.fit_of(self.pods.get(*pod).shape));
             other.ports.iter().any(|held| fit.ports.iter().any(|port| port.conflicts_with(held)))
         });
-        taken.then_some(Refusal::NodePorts)
+        taken.then(|| {
+            let reason = "node(s) didn't have free ports for the requested pod ports";
+            Refusal::new(Plugin::NodePorts, reason)
+        })
     }
 
     /// Room by resource, and the number of pods.
-    fn room_refusal(&self, fit: &Fit, node: NodeId) -> Option<Refusal> {
-        let mut missing = Vec::new();
-        if self.requested(node, PODS) + 1 > self.allocatable(node, PODS) {
-            missing.push("pods".to_owned());
+    fn room_refusal(&self, fit: &Fit, book: &Rulebook, node: NodeId) -> Option<Refusal> {
+        let mut refusal =
+            Refusal { reasons: Vec::new(), ..Refusal::new(Plugin::NodeResourcesFit, "") };
+        if !self.has_room(PODS, 1, node) {
+            refusal.reasons.push("Too many pods".into());
         }
         for (resource, amount) in &fit.requests {
-            if !self.has_room(*resource, *amount, node) {
-                missing.push(self.catalog.resource_name(*resource).to_owned());
+            let name = self.catalog.resource_name(*resource);
+            if !self.has_room(*resource, *amount, node) && !book.ignores(*resource, name) {
+                refusal.reasons.push(format!("Insufficient {name}").into());
+                refusal.resolvable &= *amount <= self.allocatable(node, *resource);
             }
         }
-        (!missing.is_empty()).then_some(Refusal::NodeResourcesFit(missing))
+        (!refusal.reasons.is_empty()).then_some(refusal)
     }
 
     /// The same as `room_refusal(..).is_none()`, without words.
     #[inline]
-    pub(super) fn fit_has_room(&self, fit: &Fit, node: NodeId) -> bool {
-        self.has_room(PODS, 1, node)
-            && fit.requests.iter().all(|(resource, amount)| self.has_room(*resource, *amount, node))
+    pub(super) fn fit_has_room(&self, fit: &Fit, book: &Rulebook, node: NodeId) -> bool {
+        !book.filters_by(Plugin::NodeResourcesFit)
+            || (self.has_room(PODS, 1, node)
+                && fit.requests.iter().all(|(resource, amount)| {
+                    self.has_room(*resource, *amount, node)
+                        || book.ignores(*resource, self.catalog.resource_name(*resource))
+                }))
     }
 
     #[inline]

@@ -1,102 +1,194 @@
-//! Scores: which of the nodes that fit is the best, in kube-scheduler's integer arithmetic.
+//! Scores that depend on one node only, in kube-scheduler's integer arithmetic, and how scores of
+//! several nodes are put on one scale.
 
-use crate::catalog::{CPU, Fit, MEMORY, Rules};
+use super::profile::{FitStrategy, Plugin, ShapePoint};
+use super::rulebook::Rulebook;
+use crate::catalog::{CPU, EPHEMERAL_STORAGE, Fit, MEMORY, Rules};
 use crate::cluster::Cluster;
-use crate::ids::NodeId;
+use crate::ids::{NodeId, ResourceId};
+use crate::labels::NodeSelectorTerm;
 
 /// The highest score a plugin gives.
 const MAX_NODE_SCORE: i64 = 100;
-/// Weights of the default profile of kube-scheduler 1.36.
-const TAINT_TOLERATION_WEIGHT: i64 = 3;
-const NODE_AFFINITY_WEIGHT: i64 = 2;
-/// The weight of PodTopologySpread.
-pub(super) const SPREAD_WEIGHT: i64 = 2;
-
-/// NodeResourcesFit (least allocated) + NodeResourcesBalancedAllocation, both of weight 1.
-pub(super) fn local_score(cluster: &Cluster, fit: &Fit, node: NodeId) -> i64 {
-    least_allocated(cluster, fit, node) + balanced_allocation(cluster, fit, node)
-}
-
-/// NodeResourcesFit with LeastAllocated: the mean of what would be left of cpu and memory, in
-/// percent, where pods without requests count with the defaults.
-fn least_allocated(cluster: &Cluster, fit: &Fit, node: NodeId) -> i64 {
-    let nodes = &cluster.nodes;
-    let cpu = nodes.scoring_cpu_milli[node.index()] + fit.scoring_cpu_milli;
-    let memory = nodes.scoring_memory_bytes[node.index()] + fit.scoring_memory_bytes;
-    let (mut sum, mut weights) = (0, 0);
-    for (allocatable, requested) in
-        [(nodes.allocatable.get(CPU, node), cpu), (nodes.allocatable.get(MEMORY, node), memory)]
-    {
-        if allocatable == 0 {
-            continue;
-        }
-        weights += 1;
-        if requested <= allocatable {
-            sum += (allocatable - requested) * MAX_NODE_SCORE / allocatable;
-        }
-    }
-    if weights == 0 { 0 } else { sum / weights }
-}
-
-/// NodeResourcesBalancedAllocation of 1.36: how much the pod betters the balance of cpu and memory,
-/// 50 meaning not at all. 0 when the pod asks for neither, as upstream then skips the plugin.
-fn balanced_allocation(cluster: &Cluster, fit: &Fit, node: NodeId) -> i64 {
-    let asks = |id| fit.requests.iter().find(|(one, _)| *one == id).map_or(0, |(_, n)| *n);
-    let (cpu, memory) = (asks(CPU), asks(MEMORY));
-    if cpu == 0 && memory == 0 {
-        return 0;
-    }
-    let with = balance(cluster, node, cpu, memory);
-    let without = balance(cluster, node, 0, 0);
-    50 + (50 + with - without) / 2
-}
-
-/// `int((1 − std) × 100)` of the fractions of cpu and memory requested on a node.
-#[expect(clippy::cast_precision_loss, reason = "upstream computes these fractions in float64")]
-#[expect(clippy::cast_possible_truncation, reason = "the value is between 0 and 100")]
-fn balance(cluster: &Cluster, node: NodeId, cpu: i64, memory: i64) -> i64 {
-    let fraction = |resource, more: i64| {
-        let allocatable = cluster.nodes.allocatable.get(resource, node);
-        (allocatable != 0).then(|| {
-            let requested = cluster.nodes.requested.get(resource, node) + more;
-            (requested as f64 / allocatable as f64).min(1.0)
-        })
-    };
-    let std = match (fraction(CPU, cpu), fraction(MEMORY, memory)) {
-        (Some(one), Some(other)) => ((one - other) / 2.0).abs(),
-        _ => 0.0,
-    };
-    ((1.0 - std) * MAX_NODE_SCORE as f64) as i64
-}
-
-/// TaintToleration and NodeAffinity, normalised over the feasible nodes and weighted.
-#[inline]
-pub(super) fn preference_score(
-    against: i32,
-    most_against: i32,
-    wanted: i32,
-    most_wanted: i32,
-) -> i64 {
-    let taints = MAX_NODE_SCORE - share(against.into(), most_against.into());
-    TAINT_TOLERATION_WEIGHT * taints
-        + NODE_AFFINITY_WEIGHT * share(wanted.into(), most_wanted.into())
-}
+/// A configured score of a shape point is a tenth of a node score.
+const SHAPE_SCORE_SCALE: i64 = 10;
 
 impl Cluster {
-    /// The sum of the weights of the preferred terms that match a node.
+    /// The weighted sum of the scores that depend on the node alone.
+    pub(super) fn weighted_local_score(&self, fit: &Fit, book: &Rulebook, node: NodeId) -> i64 {
+        book.weight(Plugin::NodeResourcesFit) * self.fit_score(fit, book, node)
+            + book.weight(Plugin::NodeResourcesBalancedAllocation)
+                * self.balanced_score(fit, book, node).unwrap_or(0)
+    }
+
+    /// NodeResourcesFit: how much would be left, or used, of the resources, where containers
+    /// without requests count with the defaults.
+    pub(super) fn fit_score(&self, fit: &Fit, book: &Rulebook, node: NodeId) -> i64 {
+        if book.scores_are_plain {
+            return self.least_allocated_score(fit, node);
+        }
+        let strategy = &book.profile.arguments.fit.strategy;
+        let (mut sum, mut weights) = (0, 0);
+        for (resource, weight) in &book.fit_resources {
+            let Some((allocatable, requested)) = self.scored_use(fit, *resource, node) else {
+                continue;
+            };
+            let score = match strategy {
+                FitStrategy::LeastAllocated => least_allocated(requested, allocatable),
+                FitStrategy::MostAllocated => {
+                    requested.min(allocatable) * MAX_NODE_SCORE / allocatable
+                }
+                FitStrategy::RequestedToCapacityRatio(shape) => {
+                    let score = along_shape(shape, requested, allocatable);
+                    // Upstream leaves a resource out that scores nothing.
+                    if score <= 0 {
+                        continue;
+                    }
+                    score
+                }
+            };
+            sum += score * weight;
+            weights += weight;
+        }
+        match strategy {
+            _ if weights == 0 => 0,
+            FitStrategy::RequestedToCapacityRatio(_) => rounded_ratio(sum, weights),
+            FitStrategy::LeastAllocated | FitStrategy::MostAllocated => sum / weights,
+        }
+    }
+
+    /// The default: the mean of what would be left of cpu and memory, in percent.
+    fn least_allocated_score(&self, fit: &Fit, node: NodeId) -> i64 {
+        let nodes = &self.nodes;
+        let cpu = nodes.scoring_cpu_milli[node.index()] + fit.scoring_cpu_milli;
+        let memory = nodes.scoring_memory_bytes[node.index()] + fit.scoring_memory_bytes;
+        let (mut sum, mut weights) = (0, 0);
+        for (allocatable, requested) in
+            [(nodes.allocatable.get(CPU, node), cpu), (nodes.allocatable.get(MEMORY, node), memory)]
+        {
+            if allocatable != 0 {
+                weights += 1;
+                sum += least_allocated(requested, allocatable);
+            }
+        }
+        if weights == 0 { 0 } else { sum / weights }
+    }
+
+    /// What a node has of a resource and what would be requested of it, for NodeResourcesFit's
+    /// score; `None` when the resource is left out.
+    fn scored_use(&self, fit: &Fit, resource: ResourceId, node: NodeId) -> Option<(i64, i64)> {
+        let allocatable = self.allocatable(node, resource);
+        let asked = fit.request(resource);
+        let is_scalar = ![CPU, MEMORY, EPHEMERAL_STORAGE].contains(&resource);
+        if allocatable == 0 || (is_scalar && asked == 0) {
+            return None;
+        }
+        let requested = match resource {
+            CPU => self.nodes.scoring_cpu_milli[node.index()] + fit.scoring_cpu_milli,
+            MEMORY => self.nodes.scoring_memory_bytes[node.index()] + fit.scoring_memory_bytes,
+            _ => self.requested(node, resource) + asked,
+        };
+        Some((allocatable, requested))
+    }
+
+    /// NodeResourcesBalancedAllocation of 1.36: how much the pod betters the balance of the
+    /// resources. `None` when the pod asks for none of them, as upstream then skips the plugin.
+    pub(super) fn balanced_score(&self, fit: &Fit, book: &Rulebook, node: NodeId) -> Option<i64> {
+        let resources = &book.balanced_resources;
+        if resources.iter().all(|resource| fit.request(*resource) == 0) {
+            return None;
+        }
+        let with = self.balance(fit, resources, node, 1);
+        let without = self.balance(fit, resources, node, 0);
+        Some(50 + (50 + with - without) / 2)
+    }
+
+    /// `int((1 − std) × 100)` of the fractions of the resources requested on a node, with `copies`
+    /// of the pod.
+    #[expect(clippy::cast_precision_loss, reason = "upstream computes these in float64")]
+    #[expect(clippy::cast_possible_truncation, reason = "the value is between 0 and 100")]
+    fn balance(&self, fit: &Fit, resources: &[ResourceId], node: NodeId, copies: i64) -> i64 {
+        /// More resources than anybody balances; those beyond would be left out.
+        const RESOURCES_MAX: usize = 16;
+        let mut fractions = [0.0_f64; RESOURCES_MAX];
+        let mut count = 0;
+        for resource in resources.iter().take(RESOURCES_MAX) {
+            let allocatable = self.nodes.allocatable.get(*resource, node);
+            let asked = fit.request(*resource);
+            let is_scalar = ![CPU, MEMORY, EPHEMERAL_STORAGE].contains(resource);
+            if allocatable == 0 || (is_scalar && asked == 0) {
+                continue;
+            }
+            let requested = self.nodes.requested.get(*resource, node) + copies * asked;
+            fractions[count] = (requested as f64 / allocatable as f64).min(1.0);
+            count += 1;
+        }
+        let std = match &fractions[..count] {
+            [one, other] => ((one - other) / 2.0).abs(),
+            several if several.len() > 2 => {
+                let mean = several.iter().sum::<f64>() / several.len() as f64;
+                let squares = several.iter().map(|one| (one - mean) * (one - mean));
+                (squares.sum::<f64>() / several.len() as f64).sqrt()
+            }
+            _ => 0.0,
+        };
+        ((1.0 - std) * MAX_NODE_SCORE as f64) as i64
+    }
+
+    /// The sum of the weights of the preferred terms, the pod's and its profile's, that match a
+    /// node: NodeAffinity's raw score.
     pub(super) fn preferred_weight(&self, rules: &Rules, node: NodeId) -> i32 {
         let name = self.node_name(node);
-        let matching = rules
-            .preferred
-            .iter()
-            .filter(|(_, term)| term.matches(name, |key| self.node_label(node, key)));
-        let sum: i64 = matching.map(|(weight, _)| *weight).sum();
+        let book = self.catalog.rulebook(rules.profile);
+        let matching = |terms: &[(i64, NodeSelectorTerm)]| -> i64 {
+            let terms = terms.iter();
+            let matching =
+                terms.filter(|(_, term)| term.matches(name, |key| self.node_label(node, key)));
+            matching.map(|(weight, _)| *weight).sum()
+        };
+        let sum = matching(&rules.preferred) + matching(book.added_preferences());
         i32::try_from(sum).unwrap_or(i32::MAX)
     }
 }
 
+#[inline]
+fn least_allocated(requested: i64, allocatable: i64) -> i64 {
+    if requested > allocatable {
+        0
+    } else {
+        (allocatable - requested) * MAX_NODE_SCORE / allocatable
+    }
+}
+
+/// The score of a utilization by straight lines between the points.
+fn along_shape(shape: &[ShapePoint], requested: i64, allocatable: i64) -> i64 {
+    let utilization = if requested > allocatable { 100 } else { requested * 100 / allocatable };
+    let score = |point: &ShapePoint| point.score * SHAPE_SCORE_SCALE;
+    let Some(after) = shape.iter().position(|point| utilization <= point.utilization) else {
+        return shape.last().map_or(0, score);
+    };
+    let Some(before) = after.checked_sub(1) else { return score(&shape[0]) };
+    let (low, high) = (&shape[before], &shape[after]);
+    score(low)
+        + (score(high) - score(low)) * (utilization - low.utilization)
+            / (high.utilization - low.utilization)
+}
+
+/// The ratio, rounded half away from zero.
+#[expect(clippy::cast_precision_loss, reason = "upstream computes this in float64")]
+#[expect(clippy::cast_possible_truncation, reason = "the value is between 0 and 100")]
+fn rounded_ratio(sum: i64, weights: i64) -> i64 {
+    (sum as f64 / weights as f64).round() as i64
+}
+
+/// TaintToleration's normalised score: the fewer intolerable preferences the better.
+#[inline]
+pub(super) fn taint_score(against: i64, most_against: i64) -> i64 {
+    MAX_NODE_SCORE - share(against, most_against)
+}
+
 /// `DefaultNormalizeScore`: the share of the highest, 0–100; 0 everywhere when that is 0.
 #[inline]
-fn share(score: i64, highest: i64) -> i64 {
+pub(super) fn share(score: i64, highest: i64) -> i64 {
     if highest == 0 { 0 } else { score * MAX_NODE_SCORE / highest }
 }

@@ -174,7 +174,8 @@ fn node_names_in_fields_narrow_the_nodes_before_any_filter() {
     let term = NodeSelectorTerm { expressions: Vec::new(), fields: vec![field] };
     let wants = PodSpec { required_node_terms: Some(vec![term]), ..spec(100, 0) };
     let shape = cluster.intern_shape(&wants);
-    assert_eq!(cluster.refusal(shape, first), Some(Refusal::NodeAffinityNames));
+    let refusal = cluster.refusal(shape, first).expect("it names another node");
+    assert_eq!(refusal.to_string(), "node(s) didn't satisfy plugin(s) [NodeAffinity]");
     assert_eq!(place(&mut cluster, "a", &wants).as_deref(), Some("n2"));
 }
 
@@ -197,9 +198,11 @@ fn preferences_move_pods_but_never_keep_them_off() {
 
 #[test]
 fn the_condition_counts_reasons_over_nodes_sorted_as_text() {
-    let mut refusals = vec![Refusal::NodeResourcesFit(vec!["cpu".into()]); 10];
-    refusals.push(Refusal::TaintToleration);
-    refusals.push(Refusal::TaintToleration);
+    let full = Refusal::new(Plugin::NodeResourcesFit, "Insufficient cpu");
+    let tainted =
+        Refusal::unresolvable(Plugin::TaintToleration, "node(s) had untolerated taint(s)");
+    let mut refusals = vec![full; 10];
+    refusals.extend([tainted.clone(), tainted]);
     assert_eq!(
         describe_refusals(refusals.iter()),
         "0/12 nodes are available: 10 Insufficient cpu, 2 node(s) had untolerated taint(s)."

@@ -95,8 +95,7 @@ pub(crate) fn totals(
     nodes.iter().enumerate().map(total).collect()
 }
 
-/// PodTopologySpread's normalised scores under the system's default constraints, which hold for
-/// pods that the selector of their ReplicaSet matches.
+/// PodTopologySpread's normalised scores under the system's default constraints.
 #[expect(clippy::cast_precision_loss, reason = "the rule is in floating point")]
 #[expect(clippy::cast_possible_truncation, reason = "scores are small")]
 fn spread_scores(
@@ -106,13 +105,11 @@ fn spread_scores(
     nodes: &[NodeId],
 ) -> Vec<i64> {
     let selector = cluster.workload(owner).selector.as_ref().expect("the fixture gives one");
-    if !selector.matches(&spec.labels) {
-        return vec![0; nodes.len()];
-    }
     let like_it =
         |node: NodeId| specs_on(cluster, node).filter(|one| selector.matches(&one.labels));
-    let zones: BTreeSet<&str> =
-        nodes.iter().filter_map(|node| cluster.node_label(*node, ZONE_LABEL)).collect();
+    // Nodes without a zone weigh as one more zone, though that zone's pods count for nobody.
+    let zones: BTreeSet<Option<&str>> =
+        nodes.iter().map(|node| cluster.node_label(*node, ZONE_LABEL)).collect();
     let in_zone = |zone: &str| -> usize {
         let all = cluster.nodes().map(|(id, _)| id);
         all.filter(|id| cluster.node_label(*id, ZONE_LABEL) == Some(zone))

@@ -118,7 +118,7 @@ fn a_pod_that_is_going_uses_its_budget_once_and_is_not_healthy_any_more() {
         10s    pod web-3 made
                refused: Cannot evict pod as it would violate the pod's disruption budget.
         40s    pod web-1 gone: Evicted
-               pod web-3 on a-2
+               pod web-3 on a-1
     "#]]
     .assert_eq(&play.log());
 }

@@ -31,8 +31,8 @@ fn within_an_instant_pods_finish_then_machines_come_up_then_the_scenario_speaks(
                node a-2
                pod web-1 made
                pod alone made
-               pod web-1 on a-2
-               pod alone on a-1
+               pod web-1 on a-1
+               pod alone on a-2
     "#]]
     .assert_eq(&play.log());
 }

@@ -53,10 +53,10 @@ fn an_evicted_pod_is_replaced_and_its_replacement_ends_when_the_original_ended()
     expect![[r#"
         50s    pod web-again-1 made
                pod web-1 gone: Evicted
-               pod web-again-1 on a-2
+               pod web-again-1 on a-1
                pod web-again-2 made
                pod web-again-1 gone: Evicted
-               pod web-again-2 on a-2
+               pod web-again-2 on a-1
         1m40s  pod web-again-2 gone: Deleted
     "#]]
     .assert_eq(&play.log());
@@ -76,7 +76,7 @@ fn a_recorded_pod_without_a_controller_is_not_replaced() {
                node a-2
                group a pays for 2
                pod web-1 made
-               pod web-1 on a-2
+               pod web-1 on a-1
         50s    pod web-1 gone: Evicted
     "#]]
     .assert_eq(&play.log());

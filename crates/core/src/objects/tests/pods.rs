@@ -61,6 +61,12 @@ fn a_minimal_pod_gets_the_api_servers_defaults() {
                 is_mirror: false,
                 run_for: None,
                 topology_spread: [],
+                pod_affinity: PodAffinity {
+                    required: [],
+                    required_anti: [],
+                    preferred: [],
+                    preferred_anti: [],
+                },
                 unjudged_features: [],
             },
             node_name: None,

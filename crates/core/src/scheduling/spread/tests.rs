@@ -1,12 +1,12 @@
 //! Scores of single nodes, where only the places of matching pods differ.
 
-use super::*;
-use crate::cluster::{NodeBirth, PodBirth};
-use crate::ids::PodId;
-use crate::labels::{Labels, Operator, Requirement};
-use crate::node::NodeSpec;
-use crate::pod::TopologySpreadConstraint;
-use crate::scheduling::FitIndexes;
+use crate::cluster::{Cluster, NodeBirth, PodBirth};
+use crate::ids::{NodeId, PodId};
+use crate::labels::{LabelSelector, Labels, Operator, Requirement};
+use crate::node::{HOSTNAME_LABEL, NodeSpec};
+use crate::pod::{PodSpec, TopologySpreadConstraint};
+use crate::scheduling::Verdict;
+use crate::scheduling::profile::Plugin;
 use crate::time::SimTime;
 
 fn labels(pairs: &[(&str, &str)]) -> Labels {
@@ -58,11 +58,18 @@ fn bound(cluster: &mut Cluster, spec: &PodSpec, node: NodeId) -> PodId {
 
 fn scores(cluster: &mut Cluster, spec: &PodSpec) -> Vec<i64> {
     let shape = cluster.intern_shape(spec);
-    let fit = cluster.catalog.fit_of(shape);
-    let mut index = FitIndexes::take(cluster, fit, true);
-    let scores = cluster.spread_scores(shape, None, &index);
-    cluster.fits.give_back(fit, &mut index);
-    scores.expect("there are constraints")
+    let birth =
+        PodBirth { name: "new".into(), shape, controller: None, created_at: SimTime::default() };
+    let pod = cluster.add_pod(birth);
+    let judgement = cluster.judge(pod);
+    cluster.remove_pod(pod);
+    let score = |verdict: &Verdict| match verdict {
+        Verdict::Fits { scores, .. } => {
+            scores.iter().find(|(plugin, _)| *plugin == Plugin::PodTopologySpread).map(|one| one.1)
+        }
+        Verdict::Refused(_) => None,
+    };
+    judgement.nodes.iter().map(|(_, one)| score(one).expect("it fits and is spread")).collect()
 }
 
 #[test]

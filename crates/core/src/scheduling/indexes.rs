@@ -1,0 +1,235 @@
+//! The indexes in use, and how they catch up with the changes of nodes.
+//!
+//! A change to a node is one entry in a log; an index catches up with the log when it is next asked.
+//! When a fork is rolled back the log is cut where the fork began, and only the indexes that were
+//! asked on the fork look again at the nodes it touched.
+
+use rustc_hash::FxHashMap;
+
+use super::change_log::ChangeLog;
+use super::fit_index::FitIndex;
+use super::ranking::Ranking;
+use super::topology::{Plan, PlanId};
+use crate::cluster::Cluster;
+use crate::ids::{FitId, NodeId, RulesId, SurfaceId};
+use crate::taints::intolerable_preferences;
+
+/// How many indexes of fits are kept; beyond that the one that was asked least recently goes. A bit
+/// a node is little.
+const FIT_INDEXES_MAX: usize = 1024;
+/// How many rankings are kept. Clusters have dozens of kinds of pods waiting at a time, and 256
+/// rankings over 5,000 nodes are 40 MB.
+const RANKINGS_MAX: usize = 256;
+
+/// The index of each kind of pod in use, and the log that they catch up with.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Indexes {
+    fits: FxHashMap<FitId, FitIndex>,
+    rankings: FxHashMap<RankingKey, Ranking>,
+    log: ChangeLog,
+    /// The indexes asked since the outermost fork began, oldest first.
+    asked_on_forks: Vec<Asked>,
+    asked: u64,
+    static_answers: FxHashMap<(RulesId, SurfaceId), bool>,
+    static_preferences: FxHashMap<(RulesId, SurfaceId), (i32, i32)>,
+}
+
+/// Pods with equal keys are ranked alike.
+type RankingKey = (FitId, PlanId);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Asked {
+    Fit(FitId),
+    Ranking(FitId, PlanId),
+}
+
+/// Where in the log a fork began, and how many indexes had been asked on forks by then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ForkMark {
+    log_end: u64,
+    asked: usize,
+}
+
+impl Indexes {
+    /// Notes that a node changed, came or went.
+    pub(crate) fn node_changed(&mut self, node: NodeId) {
+        self.log.push(node);
+    }
+
+    /// Where a fork begins; `outermost` when it is a fork of the cluster itself.
+    pub(crate) fn mark(&mut self, outermost: bool) -> ForkMark {
+        if outermost {
+            self.asked_on_forks.clear();
+        }
+        ForkMark { log_end: self.log.end(), asked: self.asked_on_forks.len() }
+    }
+
+    /// Takes the index of `fit` out, brought up to date. It must be given back.
+    pub(super) fn take_fit(cluster: &mut Cluster, fit: FitId) -> FitIndex {
+        Indexes::note_asked(cluster, Asked::Fit(fit));
+        let mut index = cluster.indexes.fits.remove(&fit).unwrap_or_default();
+        let log = std::mem::take(&mut cluster.indexes.log);
+        match log.since(index.seen).filter(|_| index.is_built()) {
+            None => index.build(cluster, fit),
+            Some(changed) => {
+                index.grow(cluster.nodes.slot_count());
+                for node in changed {
+                    index.refresh(cluster, fit, node);
+                }
+            }
+        }
+        index.seen = log.end();
+        index.asked = cluster.indexes.asked;
+        cluster.indexes.log = log;
+        index
+    }
+
+    /// Puts an index back that was taken out.
+    pub(super) fn give_fit_back(&mut self, fit: FitId, index: FitIndex) {
+        if self.fits.len() >= FIT_INDEXES_MAX {
+            let oldest = self.fits.iter().map(|(id, one)| (one.asked, *id)).min();
+            if let Some((_, oldest)) = oldest {
+                self.fits.remove(&oldest);
+            }
+        }
+        self.fits.insert(fit, index);
+    }
+
+    /// Takes the ranking of a fit and plan out, brought up to date. It must be given back.
+    pub(super) fn take_ranking(
+        cluster: &mut Cluster,
+        fit: FitId,
+        (id, plan): (PlanId, &Plan),
+        tie_seed: u64,
+    ) -> Ranking {
+        Indexes::note_asked(cluster, Asked::Ranking(fit, id));
+        let mut ranking = cluster.indexes.rankings.remove(&(fit, id)).unwrap_or_default();
+        let log = std::mem::take(&mut cluster.indexes.log);
+        let is_outdated = ranking.is_outdated(cluster, plan, tie_seed);
+        match log.since(ranking.seen).filter(|_| !is_outdated) {
+            None => ranking.build(cluster, fit, plan, tie_seed),
+            Some(changed) => {
+                for node in changed {
+                    ranking.refresh(cluster, fit, node);
+                }
+            }
+        }
+        ranking.seen = log.end();
+        ranking.asked = cluster.indexes.asked;
+        cluster.indexes.log = log;
+        ranking
+    }
+
+    /// Puts a ranking back that was taken out.
+    pub(super) fn give_ranking_back(&mut self, key: RankingKey, ranking: Ranking) {
+        if self.rankings.len() >= RANKINGS_MAX {
+            let oldest = self.rankings.iter().map(|(key, one)| (one.asked, *key)).min();
+            if let Some((_, oldest)) = oldest {
+                self.rankings.remove(&oldest);
+            }
+        }
+        self.rankings.insert(key, ranking);
+    }
+
+    fn note_asked(cluster: &mut Cluster, asked: Asked) {
+        if cluster.is_fork() {
+            cluster.indexes.asked_on_forks.push(asked);
+        } else {
+            let slots = cluster.nodes.slot_count();
+            cluster.indexes.log.trim(slots);
+        }
+        cluster.indexes.asked += 1;
+    }
+
+    /// Ends a fork that was rolled back: nothing that happened on it needs to be told to anybody but
+    /// the indexes that were asked in the meantime. They look again at the nodes it touched.
+    pub(crate) fn forget_fork(cluster: &mut Cluster, mark: &ForkMark) {
+        let Some(mut touched) = cluster.indexes.log.cut(mark.log_end) else { return };
+        let mut asked = cluster.indexes.asked_on_forks.split_off(mark.asked);
+        if asked.is_empty() {
+            return;
+        }
+        touched.sort_unstable();
+        touched.dedup();
+        asked.sort_unstable();
+        asked.dedup();
+        for one in &asked {
+            match *one {
+                Asked::Fit(fit) => {
+                    let Some(mut index) = cluster.indexes.fits.remove(&fit) else { continue };
+                    if index.seen > mark.log_end {
+                        index.grow(cluster.nodes.slot_count());
+                        for node in &touched {
+                            index.refresh(cluster, fit, *node);
+                        }
+                        index.seen = mark.log_end;
+                    }
+                    cluster.indexes.fits.insert(fit, index);
+                }
+                Asked::Ranking(fit, plan) => {
+                    let key = (fit, plan);
+                    let Some(mut ranking) = cluster.indexes.rankings.remove(&key) else { continue };
+                    if ranking.seen > mark.log_end {
+                        for node in &touched {
+                            ranking.refresh(cluster, fit, *node);
+                        }
+                        ranking.seen = mark.log_end;
+                    }
+                    cluster.indexes.rankings.insert(key, ranking);
+                }
+            }
+        }
+        // The fork around this one must know of them too: they have seen what it did.
+        cluster.indexes.asked_on_forks.extend(asked);
+    }
+}
+
+impl Cluster {
+    /// Forgets what was ranked by plans that no longer mean what they meant.
+    pub(super) fn forget_rankings(&mut self) {
+        self.indexes.rankings.clear();
+    }
+
+    /// The filters that look at one node only, for a whole fit.
+    #[inline]
+    pub(super) fn fits_node(&mut self, fit: FitId, node: NodeId) -> bool {
+        let parts = self.catalog.fit(fit);
+        let rules = parts.rules;
+        let book = self.catalog.rulebook(self.catalog.rules(rules).profile);
+        self.fit_has_room(parts, book, node)
+            && self.port_refusal(parts, node).is_none()
+            && self.static_fit(rules, node)
+    }
+
+    fn static_fit(&mut self, rules: RulesId, node: NodeId) -> bool {
+        let surface = self.nodes.get(node).surface;
+        if let Some(known) = self.indexes.static_answers.get(&(rules, surface)) {
+            return *known;
+        }
+        let parts = self.catalog.rules(rules);
+        let fits = self.is_statically_fit(parts, node);
+        if !parts.look_at_single_nodes() && !self.catalog.rulebook(parts.profile).looks_at_names() {
+            self.indexes.static_answers.insert((rules, surface), fits);
+        }
+        fits
+    }
+
+    /// What speaks against a pod on a node without keeping it off, and for it: the raw scores of
+    /// TaintToleration and NodeAffinity.
+    pub(super) fn static_preferences(&mut self, fit: FitId, node: NodeId) -> (i32, i32) {
+        let rules = self.catalog.fit(fit).rules;
+        let surface = self.nodes.get(node).surface;
+        if let Some(known) = self.indexes.static_preferences.get(&(rules, surface)) {
+            return *known;
+        }
+        let parts = self.catalog.rules(rules);
+        let found = (
+            intolerable_preferences(self.node_taints(node), &parts.tolerations),
+            self.preferred_weight(parts, node),
+        );
+        if !parts.look_at_single_nodes() && !self.catalog.rulebook(parts.profile).looks_at_names() {
+            self.indexes.static_preferences.insert((rules, surface), found);
+        }
+        found
+    }
+}

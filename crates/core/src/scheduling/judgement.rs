@@ -1,0 +1,247 @@
+//! What the scheduler says of a pod on every node: the first refusal, or every score.
+//!
+//! This is the slow, complete answer that people are shown. [`Cluster::best_node`] gives the same
+//! best node from indexes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::pod_affinity::AffinityRange;
+use super::profile::Plugin;
+use super::refusal::{Refusal, describe_refusals};
+use super::rulebook::Rulebook;
+use super::scores::{share, taint_score};
+use super::spread::{SpreadCensus, SpreadRange};
+use super::topology::Plan;
+use crate::catalog::Fit;
+use crate::cluster::Cluster;
+use crate::ids::{NodeId, PodId, ShapeId, WorkloadId};
+use crate::taints::intolerable_preferences;
+
+/// What every node says to a pod.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Judgement {
+    /// By node, in the order of their ids.
+    pub nodes: Vec<(NodeId, Verdict)>,
+    /// The nodes with the highest total, in the order of their ids; the nominated node alone when
+    /// the pod fits there; none when it fits nowhere.
+    pub best: Vec<NodeId>,
+    /// The pod is held at the gate and is not tried.
+    pub is_gated: bool,
+}
+
+/// What a node says to a pod.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// The pod fits.
+    Fits {
+        /// The normalised score (0–100) of each plugin that has a say, in the profile's order.
+        scores: Vec<(Plugin, i64)>,
+        /// The sum of the scores times their weights.
+        total: i64,
+    },
+    /// A filter refuses.
+    Refused(Refusal),
+}
+
+impl Judgement {
+    /// The text of the PodScheduled condition; `None` when the pod fits somewhere or is not tried.
+    #[must_use]
+    pub fn message(&self) -> Option<String> {
+        let tried_in_vain = self.best.is_empty() && !self.is_gated;
+        tried_in_vain.then(|| describe_refusals(self.refusals().map(|(_, refusal)| refusal)))
+    }
+
+    /// The nodes that refuse, and why.
+    pub fn refusals(&self) -> impl Iterator<Item = (NodeId, &Refusal)> + '_ {
+        self.nodes.iter().filter_map(|(node, verdict)| match verdict {
+            Verdict::Refused(refusal) => Some((*node, refusal)),
+            Verdict::Fits { .. } => None,
+        })
+    }
+}
+
+impl Cluster {
+    /// Judges a pod that has no node against the cluster as it stands.
+    pub fn judge(&mut self, pod: PodId) -> Judgement {
+        let one = self.pod(pod);
+        let (shape, controller, nominated) = (one.shape, one.controller, one.nominated);
+        let nodes: Vec<NodeId> = self.nodes().map(|(id, _)| id).collect();
+        if let Some(gate) = self.gate_of(shape) {
+            let refused = |node: &NodeId| (*node, Verdict::Refused(gate.clone()));
+            let nodes = nodes.iter().map(refused).collect();
+            return Judgement { nodes, best: Vec::new(), is_gated: true };
+        }
+        let plan_id = self.plan_of(shape, controller);
+        let plan = Arc::clone(self.topology.plans.get(plan_id));
+        let whole = self.refusal_of_pod(shape);
+        let refusals: Vec<(NodeId, Option<Refusal>)> = nodes
+            .into_iter()
+            .map(|node| {
+                let refusal = whole.clone().or_else(|| self.refusal_beside(pod, &plan, node));
+                (node, refusal)
+            })
+            .collect();
+        let feasible: Vec<NodeId> =
+            refusals.iter().filter(|one| one.1.is_none()).map(|one| one.0).collect();
+        let mut verdicts = self.score_all(shape, controller, &plan, &feasible);
+        let highest = verdicts.values().map(|verdict| verdict.total()).max();
+        let best = match nominated.filter(|node| feasible.contains(node)) {
+            Some(nominated) => vec![nominated],
+            None => feasible
+                .iter()
+                .copied()
+                .filter(|node| Some(verdicts[node].total()) == highest)
+                .collect(),
+        };
+        let verdict = |(node, refusal): (NodeId, Option<Refusal>)| {
+            let verdict = refusal.map(Verdict::Refused);
+            (node, verdict.or_else(|| verdicts.remove(&node)).expect("judged either way"))
+        };
+        Judgement { nodes: refusals.into_iter().map(verdict).collect(), best, is_gated: false }
+    }
+
+    /// Why a pod of this shape is not tried at all: PreEnqueue.
+    #[must_use]
+    pub fn gate_of(&self, shape: ShapeId) -> Option<Refusal> {
+        let book = self.rulebook_of(shape);
+        let gates = &self.shape(shape).scheduling_gates;
+        let is_closed =
+            book.profile.pre_enqueue.contains(&Plugin::SchedulingGates) && !gates.is_empty();
+        is_closed.then(|| {
+            let text = format!("waiting for scheduling gates: [{}]", gates.join(" "));
+            Refusal::of_pod(Plugin::SchedulingGates, text)
+        })
+    }
+
+    /// What the profile of pods of this shape says.
+    pub(super) fn rulebook_of(&self, shape: ShapeId) -> &Arc<Rulebook> {
+        let rules = self.catalog.rules(self.catalog.fit(self.catalog.fit_of(shape)).rules);
+        self.catalog.rulebook(rules.profile)
+    }
+
+    /// The first filter that refuses, with the pods that are nominated to the node and do not yield
+    /// to this one on it, and without them.
+    ///
+    /// Source: `RunFilterPluginsWithNominatedPods`.
+    pub(super) fn refusal_beside(
+        &mut self,
+        pod: PodId,
+        plan: &Plan,
+        node: NodeId,
+    ) -> Option<Refusal> {
+        let shape = self.pod(pod).shape;
+        let nominated = self.nominated_before(pod, node);
+        if !nominated.is_empty() {
+            let now = self.pod(pod).created_at;
+            let mut fork = self.fork();
+            for other in nominated {
+                fork.bind(other, node, now);
+            }
+            let refusal = fork.refusal_by_node(shape, Some(&plan.filters), node);
+            if refusal.is_some() {
+                return refusal;
+            }
+        }
+        self.refusal_by_node(shape, Some(&plan.filters), node)
+    }
+
+    /// The pods nominated to a node that this one must leave room for.
+    fn nominated_before(&self, pod: PodId, node: NodeId) -> Vec<PodId> {
+        let priority = self.shape(self.pod(pod).shape).priority;
+        let yields_to = |other: &PodId| {
+            *other != pod && self.shape(self.pod(*other).shape).priority >= priority
+        };
+        self.nominated_to(node).iter().copied().filter(yields_to).collect()
+    }
+
+    /// The scores of nodes that all fit.
+    fn score_all(
+        &self,
+        shape: ShapeId,
+        _controller: Option<WorkloadId>,
+        plan: &Plan,
+        feasible: &[NodeId],
+    ) -> BTreeMap<NodeId, Verdict> {
+        let book = self.rulebook_of(shape);
+        let mut scores: Vec<Vec<(Plugin, i64)>> = vec![Vec::new(); feasible.len()];
+        for (plugin, _) in &book.profile.scores {
+            let column = self.score_column(*plugin, shape, plan, feasible);
+            for (node, score) in column.into_iter().enumerate() {
+                scores[node].extend(score.map(|score| (*plugin, score)));
+            }
+        }
+        let verdict = |scores: Vec<(Plugin, i64)>| {
+            let total = scores.iter().map(|(plugin, score)| book.weight(*plugin) * score).sum();
+            Verdict::Fits { scores, total }
+        };
+        feasible.iter().copied().zip(scores.into_iter().map(verdict)).collect()
+    }
+
+    /// A plugin's normalised scores of nodes; `None` where it skips itself.
+    fn score_column(
+        &self,
+        plugin: Plugin,
+        shape: ShapeId,
+        plan: &Plan,
+        nodes: &[NodeId],
+    ) -> Vec<Option<i64>> {
+        let fit: &Fit = self.catalog.fit(self.catalog.fit_of(shape));
+        let rules = self.catalog.rules(fit.rules);
+        let book = self.rulebook_of(shape);
+        let each = |score: &dyn Fn(NodeId) -> Option<i64>| -> Vec<Option<i64>> {
+            nodes.iter().map(|node| score(*node)).collect()
+        };
+        match plugin {
+            Plugin::TaintToleration => {
+                let against = |node: NodeId| {
+                    i64::from(intolerable_preferences(self.node_taints(node), &rules.tolerations))
+                };
+                let most = nodes.iter().map(|node| against(*node)).max().unwrap_or(0);
+                each(&|node| Some(taint_score(against(node), most)))
+            }
+            Plugin::NodeAffinity => {
+                if rules.preferred.is_empty() && book.added_preferences().is_empty() {
+                    return vec![None; nodes.len()];
+                }
+                let wanted = |node: NodeId| i64::from(self.preferred_weight(rules, node));
+                let most = nodes.iter().map(|node| wanted(*node)).max().unwrap_or(0);
+                each(&|node| Some(share(wanted(node), most)))
+            }
+            Plugin::NodeResourcesFit => each(&|node| Some(self.fit_score(fit, book, node))),
+            Plugin::NodeResourcesBalancedAllocation => {
+                each(&|node| self.balanced_score(fit, book, node))
+            }
+            Plugin::PodTopologySpread if !plan.soft.is_empty() => self.spread_column(plan, nodes),
+            Plugin::InterPodAffinity if self.has_affinity_score(plan) => {
+                let mut range = AffinityRange::default();
+                nodes.iter().for_each(|node| range.add(self.raw_affinity(plan, *node)));
+                each(&|node| Some(range.normalise(self.raw_affinity(plan, node))))
+            }
+            Plugin::ImageLocality | Plugin::DynamicResources => vec![Some(0); nodes.len()],
+            _ => vec![None; nodes.len()],
+        }
+    }
+
+    fn spread_column(&self, plan: &Plan, nodes: &[NodeId]) -> Vec<Option<i64>> {
+        let mut census = SpreadCensus::new(plan);
+        nodes.iter().for_each(|node| census.add(self, plan, *node, 1));
+        let weights = census.finish(plan);
+        let raw: Vec<Option<i64>> =
+            nodes.iter().map(|node| self.raw_spread(plan, &weights, *node)).collect();
+        let mut range = SpreadRange::default();
+        raw.iter().for_each(|raw| range.add(*raw));
+        raw.into_iter().map(|raw| Some(range.normalise(raw))).collect()
+    }
+}
+
+impl Verdict {
+    /// The sum of the weighted scores; the lowest number for a refusal.
+    #[must_use]
+    pub fn total(&self) -> i64 {
+        match self {
+            Verdict::Fits { total, .. } => *total,
+            Verdict::Refused(_) => i64::MIN,
+        }
+    }
+}
