@@ -13,12 +13,14 @@
 
 mod filters;
 mod fit_index;
+pub mod profile;
 mod queue;
 mod scores;
 mod spread;
 
 pub use filters::{Refusal, describe_refusals};
 pub(crate) use fit_index::{FitIndexes, ForkMark};
+pub use profile::{ExtensionPoint, Plugin, PluginArguments, SchedulerProfile, SchedulerProfiles};
 pub use queue::{Backoff, PodQueue};
 pub(crate) use spread::Spread;
 
