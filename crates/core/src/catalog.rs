@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::ids::{FitId, ResourceId, RulesId, ShapeId, SurfaceId, TaintsId, TemplateId};
+use crate::ids::{
+    FitId, ImageId, ImagesId, ResourceId, RulesId, ShapeId, SurfaceId, TaintsId, TemplateId,
+};
 use crate::labels::{Labels, NodeSelectorTerm, Operator, Requirement};
-use crate::node::{HOSTNAME_LABEL, NodeSpec};
+use crate::node::{HOSTNAME_LABEL, NodeImage, NodeSpec};
 use crate::pod::{HostPort, PodSpec, ResourceMap};
 use crate::taints::{Taint, Toleration};
 
@@ -31,6 +33,8 @@ pub struct Catalog {
     taints: Interner<Vec<Taint>>,
     surfaces: Interner<Surface>,
     resources: Interner<String>,
+    image_names: Interner<String>,
+    images: Interner<Vec<(ImageId, i64)>>,
 }
 
 /// What decides whether a pod fits a node, other pods' whereabouts aside.
@@ -121,6 +125,8 @@ pub struct NodeTemplate {
     pub capacity: ResourceMap,
     /// What pods may use.
     pub allocatable: ResourceMap,
+    /// What the software can do beyond the ordinary, by name, sorted.
+    pub declared_features: Vec<String>,
 }
 
 /// All that static predicates see of a node.
@@ -149,6 +155,8 @@ impl Default for Catalog {
             taints: Interner::default(),
             surfaces: Interner::default(),
             resources,
+            image_names: Interner::default(),
+            images: Interner::default(),
         }
     }
 }
@@ -208,8 +216,48 @@ impl Catalog {
             labels,
             capacity: spec.capacity.clone(),
             allocatable: spec.allocatable.clone(),
+            declared_features: spec.declared_features.clone(),
         };
         (TemplateId(self.templates.intern(template)), hostname)
+    }
+
+    /// The id of what a node has of images. Images differ from node to node, and only a score looks
+    /// at them, so they are no part of the template.
+    pub fn intern_images(&mut self, images: &[NodeImage]) -> ImagesId {
+        let mut sizes: Vec<(ImageId, i64)> = Vec::new();
+        for image in images {
+            for name in &image.names {
+                sizes.push((self.intern_image_name(name), image.size_bytes));
+            }
+        }
+        // A name that two images claim has the size of the first.
+        sizes.sort_by_key(|(image, _)| *image);
+        sizes.dedup_by_key(|(image, _)| *image);
+        ImagesId(self.images.intern(sizes))
+    }
+
+    /// The id of an image's name.
+    pub fn intern_image_name(&mut self, name: &str) -> ImageId {
+        ImageId(self.image_names.intern(name.to_owned()))
+    }
+
+    /// The id of an image's name that was seen before.
+    #[must_use]
+    pub fn image_name(&self, name: &str) -> Option<ImageId> {
+        self.image_names.find(&name.to_owned()).map(ImageId)
+    }
+
+    /// The images of a node with their sizes in bytes, by id: each name once.
+    #[must_use]
+    #[inline]
+    pub fn images(&self, id: ImagesId) -> &Arc<Vec<(ImageId, i64)>> {
+        self.images.get(id.0)
+    }
+
+    /// How many names of images there are.
+    #[must_use]
+    pub fn image_name_count(&self) -> usize {
+        self.image_names.len()
     }
 
     /// The id of a list of taints; the order counts.
@@ -326,5 +374,44 @@ impl<T: Eq + std::hash::Hash> Interner<T> {
 
     fn len(&self) -> usize {
         self.values.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(names: &[&str], size_bytes: i64) -> NodeImage {
+        NodeImage { names: names.iter().map(|name| (*name).to_owned()).collect(), size_bytes }
+    }
+
+    #[test]
+    fn nodes_share_a_list_of_images_whatever_its_order() {
+        let mut catalog = Catalog::default();
+        let (web, db) = (image(&["web:1", "web@sha256:1"], 70), image(&["db:1"], 30));
+        let one = catalog.intern_images(&[web.clone(), db.clone()]);
+        assert_eq!(catalog.intern_images(&[db.clone(), web.clone()]), one);
+        let name = |name| catalog.image_name(name).expect("the name was seen");
+        let expected = [(name("web:1"), 70), (name("web@sha256:1"), 70), (name("db:1"), 30)];
+        assert_eq!(catalog.images(one).as_slice(), expected);
+        assert_eq!(catalog.image_name("web:2"), None);
+        // A name that is there twice counts once, with the size it has first.
+        let twice = catalog.intern_images(&[image(&["web:1"], 5), web]);
+        let name = |name| catalog.image_name(name).expect("the name was seen");
+        let expected = [(name("web:1"), 5), (name("web@sha256:1"), 70)];
+        assert_eq!(catalog.images(twice).as_slice(), expected);
+    }
+
+    #[test]
+    fn images_do_not_tell_templates_apart_and_features_do() {
+        let mut catalog = Catalog::default();
+        let plain = NodeSpec::default();
+        let stocked = NodeSpec { images: vec![image(&["web:1"], 70)], ..NodeSpec::default() };
+        let able = NodeSpec { declared_features: vec!["A".to_owned()], ..NodeSpec::default() };
+        let template = catalog.intern_template(&plain).0;
+        assert_eq!(catalog.intern_template(&stocked).0, template);
+        let other = catalog.intern_template(&able).0;
+        assert_ne!(other, template);
+        assert_eq!(catalog.template(other).declared_features, ["A"]);
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::labels::{LabelSelector, Labels, NodeSelectorTerm};
+use crate::pod_affinity::PodAffinity;
 use crate::taints::Toleration;
 use crate::time::{SimDuration, SimTime};
 
@@ -58,6 +59,16 @@ pub struct PodSpec {
     pub is_mirror: bool,
     /// How long it runs once bound (`plimsoll.dev/run-for`); `None`: until somebody deletes it.
     pub run_for: Option<SimDuration>,
+    /// Rules about other pods near it.
+    pub pod_affinity: PodAffinity,
+    /// The images it runs, with their tags: of init containers, containers and image volumes, each
+    /// as often as it is there.
+    pub images: Vec<String>,
+    /// How many containers it has, init containers among them: what the score for images is
+    /// stretched over.
+    pub image_container_count: u32,
+    /// What its node's software must be able to do (`status.declaredFeatures`), by name, sorted.
+    pub required_node_features: Vec<String>,
     /// Spread rules.
     pub topology_spread: Vec<TopologySpreadConstraint>,
     /// Scheduling features the spec uses that this release does not judge, by name. A report states

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Cluster, fork::Undo};
 use crate::catalog::{CPU, MEMORY, PODS, Surface};
-use crate::ids::{GroupId, NodeId, PodId, ResourceId, SurfaceId, TaintsId, TemplateId};
+use crate::ids::{GroupId, ImagesId, NodeId, PodId, ResourceId, SurfaceId, TaintsId, TemplateId};
 use crate::labels::Labels;
 use crate::node::{HOSTNAME_LABEL, NodeSpec};
 use crate::taints::Taint;
@@ -29,6 +29,8 @@ pub struct Node {
     pub unschedulable: bool,
     /// What static predicates see.
     pub surface: SurfaceId,
+    /// The images that are there already.
+    pub images: ImagesId,
     /// Its annotations.
     pub annotations: Arc<Labels>,
     /// The group it belongs to.
@@ -203,6 +205,7 @@ impl Cluster {
         let taints = self.catalog.intern_taints(&birth.spec.taints);
         let unschedulable = birth.spec.unschedulable;
         let surface = self.catalog.intern_surface(Surface { template, taints, unschedulable });
+        let images = self.catalog.intern_images(&birth.spec.images);
         self.nodes.born += 1;
         let node = Node {
             name: birth.name.into(),
@@ -212,6 +215,7 @@ impl Cluster {
             taints,
             unschedulable,
             surface,
+            images,
             annotations: Arc::new(birth.annotations),
             group: birth.group,
             created_at: birth.created_at,

@@ -60,6 +60,15 @@ fn a_minimal_pod_gets_the_api_servers_defaults() {
                 local_volumes: [],
                 is_mirror: false,
                 run_for: None,
+                pod_affinity: PodAffinity {
+                    required: [],
+                    required_anti: [],
+                    preferred: [],
+                    preferred_anti: [],
+                },
+                images: [],
+                image_container_count: 1,
+                required_node_features: [],
                 topology_spread: [],
                 unjudged_features: [],
             },
@@ -218,18 +227,11 @@ fn volumes_tie_a_pod_to_its_node_or_to_rules_that_are_not_judged() {
             {"name": "memory", "emptyDir": {"medium": "Memory"}},
             {"name": "settings", "configMap": {"name": "c"}},
             {"name": "claim", "persistentVolumeClaim": {"claimName": "c"}}],
-        "affinity": {"podAntiAffinity": {}, "podAffinity": {
-            "requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "zone"}]}},
         "resourceClaims": [{"name": "gpu", "resourceClaimName": "g"}],
-        "topologySpreadConstraints": [
-            {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}],
     });
     let spec = pod(&spec).spec;
     assert_eq!(spec.local_volumes, ["host", "disk", "nothing", "huge"]);
-    assert_eq!(
-        spec.unjudged_features,
-        ["persistentVolumeClaim", "podAffinity", "resourceClaims", "topologySpreadConstraints"]
-    );
+    assert_eq!(spec.unjudged_features, ["persistentVolumeClaim", "resourceClaims"]);
 }
 
 #[test]
@@ -387,13 +389,13 @@ fn what_an_api_server_refuses_is_refused_with_the_field() {
         Pod shop/web: spec.preemptionPolicy: expected one of PreemptLowerPriority, Never, found "Always"
         Pod shop/web: spec.priorityClassName: no PriorityClass "high"; nearest: system-node-critical, system-cluster-critical
         Pod shop/web: spec.terminationGracePeriodSeconds: expected a whole number from 0 to 4294967295, found -1
-        Pod shop/web: spec.tolerations[0].operator: expected one of Equal, Exists, found "Matches"
-        Pod shop/web: spec.tolerations[0].effect: expected one of NoSchedule, PreferNoSchedule, NoExecute, found "NoScheduling"
-        Pod shop/web: spec.tolerations[0].operator: expected Exists where key is empty (every taint is meant)
-        Pod shop/web: spec.topologySpreadConstraints[0].maxSkew: expected a number above 0, found 0
-        Pod shop/web: spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].operator: expected one of In, NotIn, Exists, DoesNotExist, Gt, Lt, found "Is"
-        Pod shop/web: spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values: expected no values with operator Exists
-        Pod shop/web: spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values: expected at least one value with operator In
-        Pod shop/web: spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values: expected exactly one value with operator Gt
+        Pod shop/web: spec.tolerations[0].operator: Unsupported value: "Matches": supported values: "Equal", "Exists"
+        Pod shop/web: spec.tolerations[0].effect: Unsupported value: "NoScheduling": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"
+        Pod shop/web: spec.tolerations[0].operator: Invalid value: "Equal": operator must be Exists when `key` is empty, which means "match all values and all keys"
+        Pod shop/web: spec.topologySpreadConstraints[0].maxSkew: Invalid value: 0: must be greater than zero
+        Pod shop/web: spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].operator: Invalid value: "Is": not a valid selector operator
+        Pod shop/web: spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values: Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'
+        Pod shop/web: spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values: Required value: must be specified when `operator` is 'In' or 'NotIn'
+        Pod shop/web: spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values: Required value: must be specified single value when `operator` is 'Lt' or 'Gt'
     "#]].assert_eq(&shown);
 }
