@@ -24,6 +24,7 @@ mod pod_requests;
 mod policy;
 mod priority;
 mod scenario;
+mod scheduler_configuration;
 mod selectors;
 mod service;
 mod snapshot;
@@ -40,6 +41,9 @@ pub use nearest::nearest_names;
 pub use priority::PriorityClasses;
 pub use scenario::{
     Fault, FaultExtent, PodBackoff, ScenarioAction, ScenarioEvent, ScenarioObject, WorldSettings,
+};
+pub use scheduler_configuration::{
+    SCHEDULER_CONFIGURATION_API_VERSION, read_scheduler_configuration,
 };
 pub use snapshot::{Origin, Snapshot, SnapshotError, SnapshotWarning};
 
