@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::ids::{FitId, ResourceId, RulesId, ShapeId, SurfaceId, TaintsId, TemplateId};
+use crate::ids::{
+    FitId, ImageId, ImagesId, ResourceId, RulesId, ShapeId, SurfaceId, TaintsId, TemplateId,
+};
 use crate::labels::{Labels, NodeSelectorTerm, Operator, Requirement};
-use crate::node::{HOSTNAME_LABEL, NodeSpec};
+use crate::node::{HOSTNAME_LABEL, NodeImage, NodeSpec};
 use crate::pod::{HostPort, PodSpec, ResourceMap};
 use crate::scheduling::Rulebook;
 use crate::scheduling::profile::{SchedulerProfile, SchedulerProfiles};
@@ -33,6 +35,8 @@ pub struct Catalog {
     taints: Interner<Vec<Taint>>,
     surfaces: Interner<Surface>,
     resources: Interner<String>,
+    image_names: Interner<String>,
+    images: Interner<Vec<(ImageId, i64)>>,
     /// The default profile, for pods whose scheduler is not known, then those of the configuration.
     rulebooks: Vec<Arc<Rulebook>>,
 }
@@ -53,6 +57,8 @@ pub struct Fit {
     pub scoring_cpu_milli: i64,
     /// The memory request that the score counts with.
     pub scoring_memory_bytes: i64,
+    /// The cpu (milli) and memory (bytes) that scores of others see once the pod is placed.
+    pub placed_scoring: (i64, i64),
     /// Host ports.
     pub ports: Vec<HostPort>,
 }
@@ -68,6 +74,8 @@ pub struct Rules {
     pub preferred: Vec<(i64, NodeSelectorTerm)>,
     /// Tolerations.
     pub tolerations: Vec<Toleration>,
+    /// What the node must declare that it can do, sorted.
+    pub features: Vec<String>,
     /// The profile that judges.
     pub profile: ProfileId,
 }
@@ -142,6 +150,8 @@ pub struct NodeTemplate {
     pub capacity: ResourceMap,
     /// What pods may use.
     pub allocatable: ResourceMap,
+    /// What the software can do beyond the ordinary, by name, sorted.
+    pub declared_features: Vec<String>,
 }
 
 /// All that static predicates see of a node.
@@ -170,6 +180,8 @@ impl Default for Catalog {
             taints: Interner::default(),
             surfaces: Interner::default(),
             resources,
+            image_names: Interner::default(),
+            images: Interner::default(),
             rulebooks: Vec::new(),
         };
         catalog.set_profiles(&SchedulerProfiles::default());
@@ -221,6 +233,7 @@ impl Catalog {
             required: spec.required_node_terms.clone(),
             preferred: spec.preferred_node_terms.clone(),
             tolerations: spec.tolerations.clone(),
+            features: spec.required_node_features.clone(),
             profile: self.profile_named(&spec.scheduler_name),
         });
         let requests = self.ordered_requests(&spec.requests);
@@ -229,6 +242,9 @@ impl Catalog {
             requests,
             scoring_cpu_milli: spec.scoring_cpu_milli,
             scoring_memory_bytes: spec.scoring_memory_bytes,
+            placed_scoring: spec
+                .placed_scoring
+                .unwrap_or((spec.scoring_cpu_milli, spec.scoring_memory_bytes)),
             ports: spec.host_ports.clone(),
         });
         self.shape_fits.push(FitId(fit));
@@ -266,8 +282,48 @@ impl Catalog {
             labels,
             capacity: spec.capacity.clone(),
             allocatable: spec.allocatable.clone(),
+            declared_features: spec.declared_features.clone(),
         };
         (TemplateId(self.templates.intern(template)), hostname)
+    }
+
+    /// The id of what a node has of images. Images differ from node to node, and only a score looks
+    /// at them, so they are no part of the template.
+    pub fn intern_images(&mut self, images: &[NodeImage]) -> ImagesId {
+        let mut sizes: Vec<(ImageId, i64)> = Vec::new();
+        for image in images {
+            for name in &image.names {
+                sizes.push((self.intern_image_name(name), image.size_bytes));
+            }
+        }
+        // A name that two images claim has the size of the first.
+        sizes.sort_by_key(|(image, _)| *image);
+        sizes.dedup_by_key(|(image, _)| *image);
+        ImagesId(self.images.intern(sizes))
+    }
+
+    /// The id of an image's name.
+    pub fn intern_image_name(&mut self, name: &str) -> ImageId {
+        ImageId(self.image_names.intern(name.to_owned()))
+    }
+
+    /// The id of an image's name that was seen before.
+    #[must_use]
+    pub fn image_name(&self, name: &str) -> Option<ImageId> {
+        self.image_names.find(&name.to_owned()).map(ImageId)
+    }
+
+    /// The images of a node with their sizes in bytes, by id: each name once.
+    #[must_use]
+    #[inline]
+    pub fn images(&self, id: ImagesId) -> &Arc<Vec<(ImageId, i64)>> {
+        self.images.get(id.0)
+    }
+
+    /// How many names of images there are.
+    #[must_use]
+    pub fn image_name_count(&self) -> usize {
+        self.image_names.len()
     }
 
     /// The id of a list of taints; the order counts.
@@ -384,5 +440,44 @@ impl<T: Eq + std::hash::Hash> Interner<T> {
 
     fn len(&self) -> usize {
         self.values.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(names: &[&str], size_bytes: i64) -> NodeImage {
+        NodeImage { names: names.iter().map(|name| (*name).to_owned()).collect(), size_bytes }
+    }
+
+    #[test]
+    fn nodes_share_a_list_of_images_whatever_its_order() {
+        let mut catalog = Catalog::default();
+        let (web, db) = (image(&["web:1", "web@sha256:1"], 70), image(&["db:1"], 30));
+        let one = catalog.intern_images(&[web.clone(), db.clone()]);
+        assert_eq!(catalog.intern_images(&[db.clone(), web.clone()]), one);
+        let name = |name| catalog.image_name(name).expect("the name was seen");
+        let expected = [(name("web:1"), 70), (name("web@sha256:1"), 70), (name("db:1"), 30)];
+        assert_eq!(catalog.images(one).as_slice(), expected);
+        assert_eq!(catalog.image_name("web:2"), None);
+        // A name that is there twice counts once, with the size it has first.
+        let twice = catalog.intern_images(&[image(&["web:1"], 5), web]);
+        let name = |name| catalog.image_name(name).expect("the name was seen");
+        let expected = [(name("web:1"), 5), (name("web@sha256:1"), 70)];
+        assert_eq!(catalog.images(twice).as_slice(), expected);
+    }
+
+    #[test]
+    fn images_do_not_tell_templates_apart_and_features_do() {
+        let mut catalog = Catalog::default();
+        let plain = NodeSpec::default();
+        let stocked = NodeSpec { images: vec![image(&["web:1"], 70)], ..NodeSpec::default() };
+        let able = NodeSpec { declared_features: vec!["A".to_owned()], ..NodeSpec::default() };
+        let template = catalog.intern_template(&plain).0;
+        assert_eq!(catalog.intern_template(&stocked).0, template);
+        let other = catalog.intern_template(&able).0;
+        assert_ne!(other, template);
+        assert_eq!(catalog.template(other).declared_features, ["A"]);
     }
 }

@@ -50,6 +50,10 @@ identity! {
     TemplateId;
     /// An interned list of taints.
     TaintsId;
+    /// The name of a container image.
+    ImageId;
+    /// An interned list of images: what a node has.
+    ImagesId;
     /// A resource name; the first four are fixed, see [`crate::catalog`].
     ResourceId;
     /// What decides whether pods fit a node by itself: pods of many shapes share one.

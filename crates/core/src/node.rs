@@ -42,6 +42,19 @@ pub struct NodeSpec {
     pub capacity: ResourceMap,
     /// What pods may use of it.
     pub allocatable: ResourceMap,
+    /// Images that are there already, in the order of `status.images`.
+    pub images: Vec<NodeImage>,
+    /// What its software can do beyond the ordinary (`status.declaredFeatures`), by name, sorted.
+    pub declared_features: Vec<String>,
+}
+
+/// A container image on a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeImage {
+    /// All its names, by tag and by digest.
+    pub names: Vec<String>,
+    /// Its size.
+    pub size_bytes: i64,
 }
 
 /// What a node's conditions say.

@@ -9,16 +9,24 @@ mod autoscaler_state;
 pub mod defaulting;
 mod error;
 mod fields;
+mod images;
+mod invalid;
+mod label_keys;
+mod label_syntax;
 mod metadata;
 mod nearest;
 mod node;
 mod node_group;
 mod pod;
+mod pod_affinity;
+mod pod_features;
 mod pod_requests;
 mod policy;
 mod priority;
 mod scenario;
+mod scheduler_configuration;
 mod selectors;
+mod service;
 mod snapshot;
 mod topology;
 mod workload;
@@ -34,11 +42,16 @@ pub use priority::PriorityClasses;
 pub use scenario::{
     Fault, FaultExtent, PodBackoff, ScenarioAction, ScenarioEvent, ScenarioObject, WorldSettings,
 };
+pub use scheduler_configuration::{
+    SCHEDULER_CONFIGURATION_API_VERSION, read_scheduler_configuration,
+};
 pub use snapshot::{Origin, Snapshot, SnapshotError, SnapshotWarning};
 
+use crate::namespace::NamespaceObject;
 use crate::node::NodeObject;
 use crate::node_group::NodeGroupSpec;
 use crate::pod::PodObject;
+use crate::service::ServiceObject;
 use crate::workload::{DisruptionBudgetObject, PriorityClassObject, WorkloadKind, WorkloadObject};
 use error::FieldError;
 use fields::{Fields, Read};
@@ -65,6 +78,10 @@ pub enum Object {
     DisruptionBudget(DisruptionBudgetObject),
     /// A scheduling.k8s.io/v1 PriorityClass.
     PriorityClass(PriorityClassObject),
+    /// A v1 Service.
+    Service(ServiceObject),
+    /// A v1 Namespace.
+    Namespace(NamespaceObject),
     /// Our AutoscalerSettings.
     AutoscalerSettings(AutoscalerSettingsObject),
     /// Our AutoscalerState.
@@ -127,6 +144,8 @@ fn read_object(document: &Value, classes: &PriorityClasses) -> Read<Object> {
     match (api_version.as_str(), kind.as_str()) {
         ("v1", "Node") => node::read(fields).map(Object::Node),
         ("v1", "Pod") => pod::read(fields, classes).map(Object::Pod),
+        ("v1", "Service") => service::read_service(fields).map(Object::Service),
+        ("v1", "Namespace") => service::read_namespace(fields).map(Object::Namespace),
         ("policy/v1", "PodDisruptionBudget") => {
             policy::read_budget(fields).map(Object::DisruptionBudget)
         }

@@ -27,6 +27,9 @@ pub struct PodSpec {
     pub scoring_cpu_milli: i64,
     /// The same for scoring: a container without a memory request counts as 200 MiB.
     pub scoring_memory_bytes: i64,
+    /// What others' scores see of it once it is placed, (milli-CPU, bytes), where that is something
+    /// else: requests of the pod as a whole count then, and only then.
+    pub placed_scoring: Option<(i64, i64)>,
     /// Labels the node must have, from `nodeSelector`.
     pub node_selector: Labels,
     /// `requiredDuringSchedulingIgnoredDuringExecution`: one of the terms must match. `None`: no
@@ -59,10 +62,18 @@ pub struct PodSpec {
     pub is_mirror: bool,
     /// How long it runs once bound (`plimsoll.dev/run-for`); `None`: until somebody deletes it.
     pub run_for: Option<SimDuration>,
+    /// Rules about other pods near it.
+    pub pod_affinity: PodAffinity,
+    /// The images it runs, with their tags: of init containers, containers and image volumes, each
+    /// as often as it is there.
+    pub images: Vec<String>,
+    /// How many containers it has, init containers among them: what the score for images is
+    /// stretched over.
+    pub image_container_count: u32,
+    /// What its node's software must be able to do (`status.declaredFeatures`), by name, sorted.
+    pub required_node_features: Vec<String>,
     /// Spread rules.
     pub topology_spread: Vec<TopologySpreadConstraint>,
-    /// Rules about other pods.
-    pub pod_affinity: PodAffinity,
     /// Scheduling features the spec uses that this release does not judge, by name. A report states
     /// them.
     pub unjudged_features: Vec<String>,

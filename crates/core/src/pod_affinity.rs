@@ -1,24 +1,24 @@
-//! Where a pod wants to be, or not to be, by what other pods are there.
+//! Pod affinity and anti-affinity: which other pods a pod wants near it, and which not.
 
 use std::collections::BTreeSet;
 
 use crate::labels::{LabelSelector, Labels};
 
-/// A pod's `affinity.podAffinity` and `affinity.podAntiAffinity`.
+/// A pod's rules about other pods.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PodAffinity {
-    /// Each of these must have a matching pod in the node's domain.
+    /// Pods that match must be in the node's domain, for each term.
     pub required: Vec<PodAffinityTerm>,
-    /// None of these may have a matching pod in the node's domain.
+    /// No pod that matches may be in the node's domain, for each term.
     pub required_anti: Vec<PodAffinityTerm>,
-    /// Domains with matching pods are better, by weight (1–100).
+    /// Domains with pods that match are better, by a weight of 1–100.
     pub preferred: Vec<(i64, PodAffinityTerm)>,
-    /// Domains with matching pods are worse, by weight (1–100).
+    /// Domains with pods that match are worse, by a weight of 1–100.
     pub preferred_anti: Vec<(i64, PodAffinityTerm)>,
 }
 
 impl PodAffinity {
-    /// Whether there is no rule at all.
+    /// Whether the pod has no such rule.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.required.is_empty()
@@ -28,37 +28,69 @@ impl PodAffinity {
     }
 }
 
-/// Which pods a rule is about, and within what part of the cluster.
-///
-/// Source: `v1.PodAffinityTerm`, after the API server's create strategy (`matchLabelKeys` and
-/// `mismatchLabelKeys` merged into the selector).
+/// Which pods are meant, and what counts as near. `matchLabelKeys` and `mismatchLabelKeys` are
+/// merged into the selector.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PodAffinityTerm {
-    /// Which pods; `None` selects none.
+    /// By labels; `None` selects nothing.
     pub selector: Option<LabelSelector>,
-    /// In which namespaces; resolved: the pod's own when the rule names none and has no selector.
+    /// In these namespaces. The pod's own is here when the term names none and has no namespace
+    /// selector.
     pub namespaces: BTreeSet<String>,
-    /// In which namespaces too, by their labels; `None` adds none, an empty selector adds all.
+    /// In namespaces with such labels, too; `None`: in no more. One without requirements selects
+    /// every namespace.
     pub namespace_selector: Option<LabelSelector>,
-    /// The node label whose values are the domains.
+    /// Nodes with the same value of this label are one domain.
     pub topology_key: String,
 }
 
 impl PodAffinityTerm {
-    /// Whether a pod with these labels in this namespace is meant, where `namespace_matches` says
-    /// whether the namespace has labels that a selector takes.
-    pub fn matches(
-        &self,
-        namespace: &str,
-        labels: &Labels,
-        namespace_matches: impl FnOnce(&LabelSelector) -> bool,
-    ) -> bool {
-        let selects = self.selector.as_ref().is_some_and(|one| one.matches(labels));
-        selects
-            && (self.namespaces.contains(namespace)
-                || self
-                    .namespace_selector
-                    .as_ref()
-                    .is_some_and(|one| one.requirements.is_empty() || namespace_matches(one)))
+    /// Whether a pod is meant. `namespace_labels` are those of the pod's namespace; a namespace
+    /// without an object has none.
+    ///
+    /// Source: `AffinityTerm.Matches` in `k8s.io/kube-scheduler/framework`.
+    #[must_use]
+    pub fn matches(&self, namespace: &str, namespace_labels: &Labels, labels: &Labels) -> bool {
+        let selects = |selector: &Option<LabelSelector>, labels: &Labels| {
+            selector.as_ref().is_some_and(|selector| selector.matches(labels))
+        };
+        (self.namespaces.contains(namespace) || selects(&self.namespace_selector, namespace_labels))
+            && selects(&self.selector, labels)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::labels::{Operator, Requirement};
+
+    fn labels(key: &str, value: &str) -> Labels {
+        Labels::from([(key.to_owned(), value.to_owned())])
+    }
+
+    fn selector(key: &str, value: &str) -> LabelSelector {
+        let values = vec![value.to_owned()];
+        let requirement = Requirement { key: key.to_owned(), operator: Operator::In, values };
+        LabelSelector { requirements: vec![requirement] }
+    }
+
+    #[test]
+    fn a_term_means_pods_of_its_namespaces_and_of_those_that_its_selector_finds() {
+        let term = PodAffinityTerm {
+            selector: Some(selector("app", "db")),
+            namespaces: ["shop".to_owned()].into(),
+            namespace_selector: Some(selector("team", "data")),
+            topology_key: "zone".to_owned(),
+        };
+        let (db, data, none) = (labels("app", "db"), labels("team", "data"), Labels::new());
+        assert!(term.matches("shop", &none, &db));
+        assert!(term.matches("other", &data, &db));
+        assert!(!term.matches("other", &none, &db));
+        assert!(!term.matches("shop", &data, &labels("app", "web")));
+        let no_selector = PodAffinityTerm { selector: None, ..term.clone() };
+        assert!(!no_selector.matches("shop", &data, &db));
+        let every_namespace = LabelSelector::default();
+        let everywhere = PodAffinityTerm { namespace_selector: Some(every_namespace), ..term };
+        assert!(everywhere.matches("other", &none, &db));
     }
 }

@@ -14,6 +14,7 @@
 mod change_log;
 mod filters;
 mod fit_index;
+mod images;
 mod indexes;
 mod judgement;
 mod pod_affinity;
@@ -27,8 +28,10 @@ mod scores;
 mod spread;
 mod topology;
 
+pub(crate) use images::ImageSpread;
 pub(crate) use indexes::{ForkMark, Indexes};
 pub use judgement::{Judgement, Verdict};
+pub use profile::{ExtensionPoint, Plugin, PluginArguments, SchedulerProfile, SchedulerProfiles};
 pub use queue::{Backoff, PodQueue};
 pub use refusal::{Refusal, describe_refusals};
 pub(crate) use rulebook::Rulebook;
@@ -40,7 +43,6 @@ use std::sync::Arc;
 use crate::catalog::CPU;
 use crate::cluster::Cluster;
 use crate::ids::{NodeId, ShapeId, WorkloadId};
-use profile::Plugin;
 
 impl Cluster {
     /// Whether a pod of this shape fits the node now.

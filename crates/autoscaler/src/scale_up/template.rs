@@ -191,6 +191,9 @@ fn from_node(
         unschedulable: false,
         capacity: template.capacity.clone(),
         allocatable: template.allocatable.clone(),
+        declared_features: template.declared_features.clone(),
+        // Images decide between nodes only; any node does for an estimate.
+        images: Vec::new(),
     };
     Template { spec, annotations: Labels::clone(&node.annotations), daemons }
 }

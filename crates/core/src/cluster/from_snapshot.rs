@@ -57,7 +57,15 @@ impl Cluster {
 
     /// Takes over what pods refer to: namespaces, services, volumes, devices.
     pub fn take_surroundings(&mut self, snapshot: &Snapshot) {
-        let _ = snapshot;
+        for namespace in &snapshot.namespaces {
+            self.set_namespace(&namespace.name, namespace.labels.clone());
+        }
+        for service in &snapshot.services {
+            // A service without a selector selects nothing.
+            if !service.selector.is_empty() {
+                self.add_service(&service.namespace, service.selector.clone());
+            }
+        }
     }
 
     fn take_pod(

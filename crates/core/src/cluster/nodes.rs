@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::{Cluster, fork::Undo};
 use crate::catalog::{CPU, MEMORY, PODS, Surface};
-use crate::ids::{GroupId, NodeId, PodId, ResourceId, SurfaceId, TaintsId, TemplateId};
+use crate::ids::{GroupId, ImagesId, NodeId, PodId, ResourceId, SurfaceId, TaintsId, TemplateId};
 use crate::labels::Labels;
 use crate::node::NodeSpec;
+use crate::scheduling::ImageSpread;
 use crate::taints::Taint;
 use crate::time::SimTime;
 
@@ -29,6 +30,8 @@ pub struct Node {
     pub unschedulable: bool,
     /// What static predicates see.
     pub surface: SurfaceId,
+    /// The images that are there already.
+    pub images: ImagesId,
     /// Its annotations.
     pub annotations: Arc<Labels>,
     /// The group it belongs to.
@@ -76,6 +79,7 @@ pub(crate) struct Nodes {
     /// Requests for scoring: what pods without a request count as.
     pub(crate) scoring_cpu_milli: Vec<i64>,
     pub(crate) scoring_memory_bytes: Vec<i64>,
+    pub(crate) image_spread: ImageSpread,
     born: u64,
     alive: usize,
 }
@@ -203,6 +207,7 @@ impl Cluster {
         let taints = self.catalog.intern_taints(&birth.spec.taints);
         let unschedulable = birth.spec.unschedulable;
         let surface = self.catalog.intern_surface(Surface { template, taints, unschedulable });
+        let images = self.catalog.intern_images(&birth.spec.images);
         self.nodes.born += 1;
         let node = Node {
             name: birth.name.into(),
@@ -212,6 +217,7 @@ impl Cluster {
             taints,
             unschedulable,
             surface,
+            images,
             annotations: Arc::new(birth.annotations),
             group: birth.group,
             created_at: birth.created_at,
@@ -266,6 +272,7 @@ impl Cluster {
         self.nodes.scoring_memory_bytes.resize(length, 0);
         self.nodes.scoring_cpu_milli[id.index()] = 0;
         self.nodes.scoring_memory_bytes[id.index()] = 0;
+        self.nodes.image_spread.node_came(self.catalog.images(node.images));
         self.nodes.slots[id.index()] = Some(node);
         self.nodes.alive += 1;
         self.topology_node_came(id);
@@ -287,6 +294,7 @@ impl Cluster {
         assert!(node.pods.is_empty(), "node {} is removed with pods on it", node.name);
         self.nodes.free.insert(id);
         self.nodes.alive -= 1;
+        self.nodes.image_spread.node_left(self.catalog.images(node.images));
         self.topology.node_left(id);
         self.indexes.node_changed(id);
         node

@@ -302,8 +302,9 @@ impl Cluster {
             self.nodes.requested.add(*resource, node, sign * amount);
         }
         self.nodes.requested.add(PODS, node, sign);
-        self.nodes.scoring_cpu_milli[node.index()] += sign * fit.scoring_cpu_milli;
-        self.nodes.scoring_memory_bytes[node.index()] += sign * fit.scoring_memory_bytes;
+        let (cpu_milli, memory_bytes) = fit.placed_scoring;
+        self.nodes.scoring_cpu_milli[node.index()] += sign * cpu_milli;
+        self.nodes.scoring_memory_bytes[node.index()] += sign * memory_bytes;
         if self.pods.bound_by_shape.len() <= shape.index() {
             self.pods.bound_by_shape.resize(shape.index() + 1, 0);
         }

@@ -8,9 +8,15 @@
 use serde_json::{Map, Value, json};
 
 use super::fields::Fields;
+use super::label_keys::{self, KeyOwner};
 use super::metadata::DEFAULT_NAMESPACE;
 use super::pod_requests::{PodResources, Resizes};
+use crate::namespace::NAMESPACE_NAME_LABEL;
 
+/// Terms of pod (anti-)affinity that must hold.
+pub(super) const REQUIRED_TERMS: &str = "requiredDuringSchedulingIgnoredDuringExecution";
+/// Terms of pod (anti-)affinity with a weight.
+pub(super) const PREFERRED_TERMS: &str = "preferredDuringSchedulingIgnoredDuringExecution";
 /// The label by which a Job knows its pods.
 pub(super) const JOB_NAME_LABEL: &str = "batch.kubernetes.io/job-name";
 /// Its older name.
@@ -48,7 +54,8 @@ pub fn apply_defaults(document: &mut Value) {
             default_template(document, true);
         }
         ("batch/v1", "Job") => default_job(document),
-        ("policy/v1", "PodDisruptionBudget") => default_namespace(document),
+        ("policy/v1", "PodDisruptionBudget") | ("v1", "Service") => default_namespace(document),
+        ("v1", "Namespace") => label_namespace(document),
         (super::OWN_API_VERSION, "NodeGroup") => {
             if let Some(template) = document.pointer_mut("/spec/template") {
                 default_node(template);
@@ -100,6 +107,15 @@ fn each_item(
 fn default_namespace(document: &mut Value) {
     if let Some(metadata) = fields_at(document, "/metadata") {
         set_empty(metadata, "namespace", DEFAULT_NAMESPACE);
+    }
+}
+
+/// A namespace carries its name as a label.
+fn label_namespace(document: &mut Value) {
+    let Some(metadata) = fields_at(document, "/metadata") else { return };
+    let Some(name) = metadata.get("name").filter(|name| name.is_string()).cloned() else { return };
+    if let Some(labels) = fields_made(metadata, "labels") {
+        labels.insert(NAMESPACE_NAME_LABEL.to_owned(), name);
     }
 }
 
@@ -173,6 +189,9 @@ fn default_scenario(document: &mut Value) {
 /// Defaults of a pod or of a pod template.
 fn default_pod(pod: &mut Value, always_restarts: bool) {
     let labels = pod.pointer("/metadata/labels").cloned().unwrap_or_default();
+    // Only pods that an API server has taken have one: manifests and templates have not.
+    let uid = pod.pointer("/metadata/uid").and_then(Value::as_str);
+    let owner = KeyOwner { labels: &labels, is_stored: uid.is_some_and(|uid| !uid.is_empty()) };
     let Some(spec) = fields_at(pod, "/spec") else { return };
     if always_restarts {
         set_empty(spec, "restartPolicy", "Always");
@@ -185,7 +204,8 @@ fn default_pod(pod: &mut Value, always_restarts: bool) {
     }
     each_item(spec, "volumes", default_volume);
     each_item(spec, "tolerations", |toleration| set_empty(toleration, "operator", "Equal"));
-    each_item(spec, "topologySpreadConstraints", |one| default_spread_constraint(one, &labels));
+    each_item(spec, "topologySpreadConstraints", |one| default_spread_constraint(one, owner));
+    default_pod_affinity(spec, owner);
     default_pod_level_requests(spec);
 }
 
@@ -216,32 +236,24 @@ fn default_volume(volume: &mut Map<String, Value>) {
     }
 }
 
-fn default_spread_constraint(constraint: &mut Map<String, Value>, labels: &Value) {
+fn default_spread_constraint(constraint: &mut Map<String, Value>, owner: KeyOwner<'_>) {
     set_missing(constraint, "nodeAffinityPolicy", json!("Honor"));
     set_missing(constraint, "nodeTaintsPolicy", json!("Ignore"));
-    let Some(Value::Array(keys)) = constraint.get("matchLabelKeys").cloned() else { return };
-    let selector = constraint.get_mut("labelSelector").and_then(Value::as_object_mut);
-    let Some(selector) = selector else { return };
-    for key in keys.iter().filter_map(Value::as_str) {
-        // An object that comes from an API server has its keys merged already.
-        if let Some(value) = labels.get(key).filter(|_| !selects_by(selector, key)) {
-            let requirement = json!({"key": key, "operator": "In", "values": [value]});
-            set_missing(selector, "matchExpressions", json!([]));
-            if let Some(Value::Array(list)) = selector.get_mut("matchExpressions") {
-                list.push(requirement);
-            }
-        }
-    }
+    label_keys::merge_into_constraint(constraint, owner);
 }
 
-/// Whether a label selector says anything about this key.
-fn selects_by(selector: &Map<String, Value>, key: &str) -> bool {
-    let exact = selector.get("matchLabels").and_then(|labels| labels.get(key)).is_some();
-    let expressions = selector.get("matchExpressions").and_then(Value::as_array);
-    exact
-        || expressions.is_some_and(|list| {
-            list.iter().any(|one| one.get("key").and_then(Value::as_str) == Some(key))
-        })
+/// Merges the keys of pod affinity terms.
+fn default_pod_affinity(spec: &mut Map<String, Value>, owner: KeyOwner<'_>) {
+    let Some(Value::Object(affinity)) = spec.get_mut("affinity") else { return };
+    for kind in ["podAffinity", "podAntiAffinity"] {
+        let Some(Value::Object(rules)) = affinity.get_mut(kind) else { continue };
+        each_item(rules, REQUIRED_TERMS, |term| label_keys::merge_into_term(term, owner));
+        each_item(rules, PREFERRED_TERMS, |weighted| {
+            if let Some(Value::Object(term)) = weighted.get_mut("podAffinityTerm") {
+                label_keys::merge_into_term(term, owner);
+            }
+        });
+    }
 }
 
 /// Where a pod has limits as a whole, what it does not request as a whole is what its containers

@@ -29,6 +29,9 @@ fn prefix(path: &FieldPath) -> String {
     if path.0.is_empty() { String::new() } else { format!("{path}: ") }
 }
 
+/// Kinds whose objects have no metadata: configurations of programs.
+const NAMELESS_KINDS: [&str; 1] = ["KubeSchedulerConfiguration"];
+
 /// What identifies an object. Prints as `Pod shop/web-1`, `Node n1`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectName {
@@ -59,6 +62,7 @@ impl fmt::Display for ObjectName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.kind.is_empty() { "object" } else { &self.kind })?;
         match (self.namespace.is_empty(), self.name.is_empty()) {
+            (_, true) if NAMELESS_KINDS.contains(&self.kind.as_str()) => Ok(()),
             (_, true) => f.write_str(" without a name"),
             (true, false) => write!(f, " {}", self.name),
             (false, false) => write!(f, " {}/{}", self.namespace, self.name),

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::fields::{self, Fields, Read};
+use super::images;
 use super::metadata::{Metadata, Scope};
 use super::pod_requests::{self, Amounts};
 use super::selectors;
@@ -29,19 +30,29 @@ pub(super) fn read(object: Fields<'_>) -> Read<NodeObject> {
 pub(super) fn read_spec(object: Fields<'_>) -> Read<NodeSpec> {
     let (taints, unschedulable) = object
         .inside("spec", |spec| {
-            let taints = spec.items("taints", selectors::taint)?;
+            let taints = selectors::taints(spec, "taints")?;
             Ok((taints, spec.or_default("unschedulable", fields::flag)?))
         })?
         .unwrap_or_default();
-    let (capacity, allocatable) = object
-        .inside("status", |status| {
-            let capacity = status.optional("capacity", read_amounts)?;
-            let allocatable = status.or_default("allocatable", read_amounts)?;
-            // A hand-written template that gives only what pods may use has no more than that.
-            Ok((capacity.unwrap_or_else(|| allocatable.clone()), allocatable))
-        })?
-        .unwrap_or_default();
-    Ok(NodeSpec { taints, unschedulable, capacity, allocatable, ..NodeSpec::default() })
+    let status = object.inside("status", read_status)?.unwrap_or_default();
+    Ok(NodeSpec { taints, unschedulable, ..status })
+}
+
+/// What the `status` says of the machine.
+fn read_status(status: Fields<'_>) -> Read<NodeSpec> {
+    let capacity = status.optional("capacity", read_amounts)?;
+    let allocatable = status.or_default("allocatable", read_amounts)?;
+    let mut declared_features = status.items("declaredFeatures", fields::text)?;
+    declared_features.sort_unstable();
+    declared_features.dedup();
+    Ok(NodeSpec {
+        // A hand-written template that gives only what pods may use has no more than that.
+        capacity: capacity.unwrap_or_else(|| allocatable.clone()),
+        allocatable,
+        images: images::of_node(status)?,
+        declared_features,
+        ..NodeSpec::default()
+    })
 }
 
 fn read_amounts(value: &Value) -> Read<ResourceMap> {

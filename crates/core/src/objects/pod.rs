@@ -1,13 +1,21 @@
 //! Pods, and the pod templates of controllers.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
+use super::defaulting::{PREFERRED_TERMS, REQUIRED_TERMS};
 use super::error::FieldError;
 use super::fields::{self, Fields, Read};
+use super::images;
+use super::invalid::{duplicate, forbidden, missing};
+use super::label_syntax;
 use super::metadata::{Metadata, Scope};
+use super::pod_affinity;
+use super::pod_features;
 use super::pod_requests::{self, PodResources, Resizes};
 use super::priority::PriorityClasses;
-use super::selectors;
+use super::selectors::{self, NodeValues};
 use super::topology;
 use crate::labels::{Labels, NodeSelectorTerm};
 use crate::pod::{HostPort, PodObject, PodPhase, PodSpec, RestartPolicy};
@@ -58,8 +66,12 @@ pub(super) fn read(object: Fields<'_>, classes: &PriorityClasses) -> Read<PodObj
     let spec = object.required("spec", |value| {
         let fields = Fields::of(value)?;
         let resources = PodResources::read(fields, &resizes)?;
-        read_spec(fields, &metadata, &resources, node_name.is_some(), classes)
+        read_spec(fields, &metadata, &resources, classes)
     })?;
+    if node_name.is_some() && !spec.scheduling_gates.is_empty() {
+        let why = "cannot be set until all schedulingGates have been cleared";
+        return Err(forbidden(why).within("nodeName").within("spec"));
+    }
     let run_for = read_run_for(&metadata).map_err(|error| error.within("metadata"))?;
     let mut pod = PodObject {
         name: metadata.name,
@@ -85,13 +97,7 @@ pub(super) fn read_template(
     namespace.clone_into(&mut metadata.namespace);
     let spec = template.required("spec", |value| {
         let fields = Fields::of(value)?;
-        read_spec(
-            fields,
-            &metadata,
-            &PodResources::read(fields, &Resizes::default())?,
-            false,
-            classes,
-        )
+        read_spec(fields, &metadata, &PodResources::read(fields, &Resizes::default())?, classes)
     })?;
     let run_for = read_run_for(&metadata).map_err(|error| error.within("metadata"))?;
     Ok(PodSpec { run_for, ..spec })
@@ -101,7 +107,6 @@ fn read_spec(
     spec: Fields<'_>,
     metadata: &Metadata,
     resources: &PodResources,
-    on_node: bool,
     classes: &PriorityClasses,
 ) -> Read<PodSpec> {
     spec.required("containers", |value| match value.as_array() {
@@ -110,10 +115,9 @@ fn read_spec(
     })?;
     // Read for its errors: the defaults of host ports depend on it.
     spec.or_default("hostNetwork", fields::flag)?;
-    let (scoring_cpu_milli, scoring_memory_bytes) = resources.scoring_requests(on_node);
+    let (scoring_cpu_milli, scoring_memory_bytes) = resources.scoring_requests();
     let standing = classes.standing(spec)?;
     let (required_node_terms, preferred_node_terms) = read_node_affinity(spec)?;
-    let topology_spread = spec.items("topologySpreadConstraints", topology::spread_constraint)?;
     let volumes = spec.items("volumes", read_volume)?;
     Ok(PodSpec {
         namespace: metadata.namespace.clone(),
@@ -121,7 +125,8 @@ fn read_spec(
         requests: resources.requests(),
         scoring_cpu_milli,
         scoring_memory_bytes,
-        node_selector: spec.or_default("nodeSelector", fields::labels)?,
+        placed_scoring: resources.placed_scoring_requests(),
+        node_selector: spec.or_default("nodeSelector", selectors::exact_labels)?,
         required_node_terms,
         preferred_node_terms,
         tolerations: spec.items("tolerations", selectors::toleration)?,
@@ -129,8 +134,7 @@ fn read_spec(
         priority: standing.priority,
         preempts: standing.preempts,
         scheduler_name: spec.required("schedulerName", fields::name)?,
-        scheduling_gates: spec
-            .items("schedulingGates", |gate| Fields::of(gate)?.required("name", fields::name))?,
+        scheduling_gates: read_gates(spec)?,
         restart_policy: spec
             .required("restartPolicy", |value| fields::word(value, &RESTART_POLICIES))?,
         termination_grace: SimDuration::from_secs(
@@ -138,15 +142,14 @@ fn read_spec(
         ),
         annotations: kept_annotations(metadata),
         local_volumes: volumes.iter().filter(|one| one.local).map(|one| one.name.clone()).collect(),
-        pod_affinity: crate::pod_affinity::PodAffinity::default(),
         is_mirror: metadata.annotations.contains_key(MIRROR_ANNOTATION),
         run_for: None,
-        unjudged_features: unjudged_features(
-            spec,
-            &volumes,
-            topology_spread.iter().any(|one| one.hard),
-        )?,
-        topology_spread,
+        pod_affinity: pod_affinity::read(spec, &metadata.namespace)?,
+        images: images::of_pod(spec)?,
+        image_container_count: images::container_count(spec)?,
+        required_node_features: pod_features::required(spec)?,
+        topology_spread: topology::spread_constraints(spec)?,
+        unjudged_features: unjudged_features(spec, &volumes)?,
     })
 }
 
@@ -172,41 +175,65 @@ type NodeAffinity = (Option<Vec<NodeSelectorTerm>>, Vec<(i64, NodeSelectorTerm)>
 fn read_node_affinity(spec: Fields<'_>) -> Read<NodeAffinity> {
     let affinity = spec.inside("affinity", |affinity| {
         affinity.inside("nodeAffinity", |rules| {
-            let required = rules
-                .inside("requiredDuringSchedulingIgnoredDuringExecution", |selector| {
-                    selector.items("nodeSelectorTerms", selectors::node_selector_term)
-                })?;
-            let preferred =
-                rules.items("preferredDuringSchedulingIgnoredDuringExecution", |value| {
-                    let fields = Fields::of(value)?;
-                    let weight = fields.required("weight", read_weight)?;
-                    Ok((weight, fields.required("preference", selectors::node_selector_term)?))
-                })?;
+            let required = rules.inside(REQUIRED_TERMS, read_required_node_terms)?;
+            let preferred = rules.items(PREFERRED_TERMS, |value| {
+                let fields = Fields::of(value)?;
+                let weight = pod_affinity::read_weight(fields)?;
+                let term = fields
+                    .optional("preference", |value| {
+                        selectors::node_selector_term(value, NodeValues::Anything)
+                    })?
+                    .unwrap_or_default();
+                Ok((weight, term))
+            })?;
             Ok((required, preferred))
         })
     })?;
     Ok(affinity.flatten().unwrap_or_default())
 }
 
-fn read_weight(value: &Value) -> Read<i64> {
-    match fields::whole(value)? {
-        weight @ 1..=100 => Ok(weight),
-        _ => Err(fields::expected("a weight from 1 to 100", value)),
+fn read_required_node_terms(selector: Fields<'_>) -> Read<Vec<NodeSelectorTerm>> {
+    const FIELD: &str = "nodeSelectorTerms";
+    let terms =
+        selector.items(FIELD, |value| selectors::node_selector_term(value, NodeValues::Labels))?;
+    if terms.is_empty() {
+        return Err(missing("must have at least one node selector term").within(FIELD));
     }
+    Ok(terms)
+}
+
+/// The gates that keep a pod from being scheduled, each once.
+fn read_gates(spec: Fields<'_>) -> Read<Vec<String>> {
+    const FIELD: &str = "schedulingGates";
+    let gates = spec.items(FIELD, |gate| {
+        let name = Fields::of(gate)?.or_default("name", fields::text)?;
+        label_syntax::check_key(&name)?;
+        Ok(name)
+    })?;
+    for (index, name) in gates.iter().enumerate() {
+        if gates[..index].contains(name) {
+            return Err(duplicate(name.as_str(), "").within_item(index).within(FIELD));
+        }
+    }
+    Ok(gates)
 }
 
 /// Host ports of containers and sidecars; those of plain init containers are free again before the
 /// others start, and the scheduler leaves them out.
 fn read_host_ports(spec: Fields<'_>) -> Read<Vec<HostPort>> {
-    let mut ports = spec.items("containers", read_container_ports)?;
+    // All containers share the node's ports; init containers run one by one, each on its own.
+    let mut taken = BTreeSet::new();
+    let mut ports = spec.items("containers", |value| read_ports(value, &mut taken))?;
     ports.extend(spec.items("initContainers", |value| {
         let goes_on = pod_requests::is_sidecar(Fields::of(value)?)?;
-        if goes_on { read_container_ports(value) } else { Ok(Vec::new()) }
+        let ports = read_ports(value, &mut BTreeSet::new())?;
+        Ok(if goes_on { ports } else { Vec::new() })
     })?);
     Ok(ports.into_iter().flatten().collect())
 }
 
-fn read_container_ports(container: &Value) -> Read<Vec<HostPort>> {
+/// The host ports of a container, none of which is `taken` already.
+fn read_ports(container: &Value, taken: &mut BTreeSet<String>) -> Read<Vec<HostPort>> {
     /// An address of the node that is left out means all of them.
     const EVERY_ADDRESS: &str = "0.0.0.0";
     /// What a port can speak.
@@ -219,6 +246,11 @@ fn read_container_ports(container: &Value) -> Read<Vec<HostPort>> {
         })?;
         let ip = fields.or_default("hostIP", fields::text)?;
         let protocol = fields.required("protocol", |one| fields::word(one, &PROTOCOLS))?;
+        // Compared as written: an address that is left out is not found to be every address.
+        let shown = format!("{protocol}/{ip}/{port}");
+        if port != 0 && !taken.insert(shown.clone()) {
+            return Err(duplicate(shown, "").within("hostPort"));
+        }
         Ok(HostPort {
             ip: if ip.is_empty() { EVERY_ADDRESS.to_owned() } else { ip },
             protocol: protocol.to_owned(),
@@ -248,24 +280,10 @@ fn read_volume(value: &Value) -> Read<Volume> {
 }
 
 /// The features that hold more rules than are judged, sorted.
-fn unjudged_features(
-    spec: Fields<'_>,
-    volumes: &[Volume],
-    spreads_hard: bool,
-) -> Read<Vec<String>> {
+fn unjudged_features(spec: Fields<'_>, volumes: &[Volume]) -> Read<Vec<String>> {
     let mut features: Vec<&str> = volumes.iter().filter_map(|one| one.unjudged).collect();
-    spec.inside("affinity", |affinity| {
-        for kind in ["podAffinity", "podAntiAffinity"] {
-            let rules = affinity.inside(kind, |rules| Ok(rules.names().next().is_some()))?;
-            features.extend((rules == Some(true)).then_some(kind));
-        }
-        Ok(())
-    })?;
     if !spec.items("resourceClaims", Fields::of)?.is_empty() {
         features.push("resourceClaims");
-    }
-    if spreads_hard {
-        features.push("topologySpreadConstraints");
     }
     features.sort_unstable();
     features.dedup();

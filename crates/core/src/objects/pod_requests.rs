@@ -69,31 +69,33 @@ impl PodResources {
 
     /// What the pod asks for, exactly, zeros included.
     pub(super) fn exact_requests(&self) -> Amounts {
-        self.total(&Amounts::new())
+        self.total(&Amounts::new(), &self.pod_level)
     }
 
     /// The same for scores, where a container that asks for no cpu or memory counts as a small one:
     /// (milli-CPU, bytes).
     ///
-    /// A pod on a node that has requests as a whole gets the defaults only for a resource that it
-    /// asks for nowhere; a pending one is scored by the plain rule. Upstream has these two paths.
-    pub(super) fn scoring_requests(&self, on_node: bool) -> (i64, i64) {
-        let mut defaults = Amounts::from([
-            ("cpu".to_owned(), Quantity::from_milli(SCORING_CPU_MILLI)),
-            ("memory".to_owned(), Quantity::from_bytes(SCORING_MEMORY_BYTES)),
-        ]);
-        if on_node && !self.pod_level.is_empty() {
-            let asked = self.exact_requests();
-            defaults.retain(|resource, _| !asked.contains_key(resource));
+    /// This is for a pod that is to be placed, of which upstream's NodeResourcesFit overlooks what it
+    /// asks for as a whole.
+    pub(super) fn scoring_requests(&self) -> (i64, i64) {
+        cpu_and_memory(&self.total(&scoring_defaults(), &Amounts::new()))
+    }
+
+    /// What counts once the pod is on a node, if it asks for something as a whole: then the defaults
+    /// hold only for a resource that it asks for nowhere.
+    pub(super) fn placed_scoring_requests(&self) -> Option<(i64, i64)> {
+        if self.pod_level.is_empty() {
+            return None;
         }
-        let total = self.total(&defaults);
-        let amount = |resource: &str| total.get(resource).copied().unwrap_or_default();
-        (amount("cpu").ceil_milli(), amount("memory").ceil_units())
+        let mut defaults = scoring_defaults();
+        let asked = self.exact_requests();
+        defaults.retain(|resource, _| !asked.contains_key(resource));
+        Some(cpu_and_memory(&self.total(&defaults, &self.pod_level)))
     }
 
     /// The larger of all containers running and of each init container with the sidecars started
     /// before it; pod-level requests replace that by resource; then the overhead.
-    fn total(&self, defaults: &Amounts) -> Amounts {
+    fn total(&self, defaults: &Amounts, pod_level: &Amounts) -> Amounts {
         let mut running = Amounts::new();
         for container in &self.containers {
             add(&mut running, &container.requests_or(defaults));
@@ -112,10 +114,23 @@ impl PodResources {
             }
         }
         raise(&mut running, &starting);
-        running.extend(self.pod_level.iter().map(|(name, amount)| (name.clone(), *amount)));
+        running.extend(pod_level.iter().map(|(name, amount)| (name.clone(), *amount)));
         add(&mut running, &self.overhead);
         running
     }
+}
+
+/// What a container without a request counts as in scores.
+fn scoring_defaults() -> Amounts {
+    Amounts::from([
+        ("cpu".to_owned(), Quantity::from_milli(SCORING_CPU_MILLI)),
+        ("memory".to_owned(), Quantity::from_bytes(SCORING_MEMORY_BYTES)),
+    ])
+}
+
+fn cpu_and_memory(amounts: &Amounts) -> (i64, i64) {
+    let amount = |resource: &str| amounts.get(resource).copied().unwrap_or_default();
+    (amount("cpu").ceil_milli(), amount("memory").ceil_units())
 }
 
 impl Container {

@@ -11,27 +11,27 @@ use super::{
     AutoscalerState, Object, OtherObject, PriorityClasses, ScenarioAction, ScenarioObject,
     defaulting, read_object,
 };
+use crate::namespace::NamespaceObject;
 use crate::node::{NODE_GROUP_LABEL, NodeObject};
 use crate::node_group::NodeGroupSpec;
 use crate::pod::PodObject;
+use crate::service::ServiceObject;
 use crate::time::SimTime;
 use crate::workload::{DisruptionBudgetObject, PriorityClassObject, WorkloadObject};
 
 /// Kinds that are kept for the scheduling rules that look at them, without a warning. A pod under a
 /// rule that is not judged says so itself (`PodSpec::unjudged_features`).
-const KEPT_KINDS: [&str; 13] = [
+const KEPT_KINDS: [&str; 11] = [
     "CSIDriver",
     "CSINode",
     "CSIStorageCapacity",
     "ConfigMap",
     "DeviceClass",
-    "Namespace",
     "PersistentVolume",
     "PersistentVolumeClaim",
     "ResourceClaim",
     "ResourceClaimTemplate",
     "ResourceSlice",
-    "Service",
     "StorageClass",
 ];
 
@@ -50,6 +50,11 @@ pub struct Snapshot {
     pub budgets: Vec<DisruptionBudgetObject>,
     /// The priority classes of the file, without the built-in ones.
     pub priority_classes: Vec<PriorityClassObject>,
+    /// The services.
+    pub services: Vec<ServiceObject>,
+    /// The namespaces. Others may be in use: an object says in which one it lives, and a namespace
+    /// without an object of its own has no labels.
+    pub namespaces: Vec<NamespaceObject>,
     /// The autoscaler's flags; `None`: the file has no such document.
     pub settings: Option<BTreeMap<String, Value>>,
     /// What the autoscaler did before.
@@ -178,6 +183,8 @@ impl Snapshot {
             Object::NodeGroup(group) => self.groups.push(group),
             Object::DisruptionBudget(budget) => self.budgets.push(budget),
             Object::PriorityClass(class) => self.priority_classes.push(class),
+            Object::Service(service) => self.services.push(service),
+            Object::Namespace(namespace) => self.namespaces.push(namespace),
             Object::AutoscalerSettings(settings) => self.settings = Some(settings.spec),
             Object::AutoscalerState(state) => self.state = Some(state),
             Object::Scenario(scenario) => self.scenario = Some(scenario),

@@ -3,6 +3,7 @@
 mod nodes;
 mod pods;
 mod scenarios;
+mod scheduling_rules;
 mod snapshots;
 mod workloads;
 

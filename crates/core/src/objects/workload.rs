@@ -142,7 +142,7 @@ fn read_replicas(kind: WorkloadKind, spec: Fields<'_>) -> Read<u32> {
 fn read_selector(kind: WorkloadKind, spec: Fields<'_>, name: &str) -> Read<LabelSelector> {
     match kind {
         WorkloadKind::ReplicationController => {
-            Ok(selectors::exact_selector(spec.or_default("selector", fields::labels)?))
+            Ok(selectors::exact_selector(spec.or_default("selector", selectors::exact_labels)?))
         }
         WorkloadKind::Job => {
             // Without a selector the API server makes one from the Job's identity.

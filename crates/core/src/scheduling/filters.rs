@@ -56,6 +56,7 @@ impl Cluster {
             Plugin::NodeResourcesFit => self.room_refusal(fit, book, node),
             Plugin::PodTopologySpread => self.spread_refusal(plan?, node),
             Plugin::InterPodAffinity => self.pod_affinity_refusal(shape, plan, node),
+            Plugin::NodeDeclaredFeatures => self.features_refusal(rules, node),
             _ => None,
         })
     }
@@ -100,6 +101,15 @@ impl Cluster {
         })
     }
 
+    fn features_refusal(&self, rules: &Rules, node: NodeId) -> Option<Refusal> {
+        let declared = &self.catalog.template(self.nodes.get(node).template).declared_features;
+        let lacks = rules.features.iter().any(|one| declared.binary_search(one).is_err());
+        lacks.then(|| {
+            let reason = "node(s) didn't match Pod's required features";
+            Refusal::unresolvable(Plugin::NodeDeclaredFeatures, reason)
+        })
+    }
+
     /// Filters that look at labels, taints and cordons only, in no particular order.
     pub(super) fn is_statically_fit(&self, rules: &Rules, node: NodeId) -> bool {
         let book = self.catalog.rulebook(rules.profile);
@@ -112,6 +122,8 @@ impl Cluster {
                 || self.cordon_refusal(rules, node).is_none())
             && (!book.filters_by(Plugin::TaintToleration)
                 || self.taint_refusal(rules, node).is_none())
+            && (!book.filters_by(Plugin::NodeDeclaredFeatures)
+                || self.features_refusal(rules, node).is_none())
     }
 
     /// Host ports that pods of the node hold already.

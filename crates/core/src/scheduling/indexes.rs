@@ -4,6 +4,8 @@
 //! When a fork is rolled back the log is cut where the fork began, and only the indexes that were
 //! asked on the fork look again at the nodes it touched.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 
 use super::change_log::ChangeLog;
@@ -110,7 +112,7 @@ impl Indexes {
             None => ranking.build(cluster, fit, plan, tie_seed),
             Some(changed) => {
                 for node in changed {
-                    ranking.refresh(cluster, fit, node);
+                    ranking.refresh(cluster, fit, plan, node);
                 }
             }
         }
@@ -170,8 +172,9 @@ impl Indexes {
                     let key = (fit, plan);
                     let Some(mut ranking) = cluster.indexes.rankings.remove(&key) else { continue };
                     if ranking.seen > mark.log_end {
+                        let parts = Arc::clone(cluster.topology.plans.get(plan));
                         for node in &touched {
-                            ranking.refresh(cluster, fit, *node);
+                            ranking.refresh(cluster, fit, &parts, *node);
                         }
                         ranking.seen = mark.log_end;
                     }

@@ -218,7 +218,8 @@ impl Cluster {
                 nodes.iter().for_each(|node| range.add(self.raw_affinity(plan, *node)));
                 each(&|node| Some(range.normalise(self.raw_affinity(plan, node))))
             }
-            Plugin::ImageLocality | Plugin::DynamicResources => vec![Some(0); nodes.len()],
+            Plugin::ImageLocality => each(&|node| Some(self.image_score(plan, node))),
+            Plugin::DynamicResources => vec![Some(0); nodes.len()],
             _ => vec![None; nodes.len()],
         }
     }

@@ -9,6 +9,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
+use super::images::ImageSituation;
 use super::pod_affinity::AffinityRange;
 use super::profile::Plugin;
 use super::rulebook::Rulebook;
@@ -29,6 +30,8 @@ const STALE_ENTRIES_FACTOR: usize = 3;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ranking {
     features: Vec<Feature>,
+    /// What the scores for images were worked out with.
+    images: ImageSituation,
     tie_seed: u64,
     /// The score of each node slot that does not depend on other nodes.
     local: Vec<i64>,
@@ -79,12 +82,16 @@ struct Entry {
 impl Ranking {
     /// Whether it must be built, or built anew because keys now have many domains.
     pub(super) fn is_outdated(&self, cluster: &Cluster, plan: &Plan, tie_seed: u64) -> bool {
-        !self.is_built || self.tie_seed != tie_seed || self.features != features(cluster, plan)
+        !self.is_built
+            || self.tie_seed != tie_seed
+            || self.images != cluster.image_situation(plan)
+            || self.features != features(cluster, plan)
     }
 
     pub(super) fn build(&mut self, cluster: &mut Cluster, fit: FitId, plan: &Plan, tie_seed: u64) {
         *self = Ranking {
             features: features(cluster, plan),
+            images: cluster.image_situation(plan),
             tie_seed,
             is_built: true,
             seen: self.seen,
@@ -92,14 +99,14 @@ impl Ranking {
             ..Ranking::default()
         };
         for index in 0..cluster.nodes.slot_count() {
-            self.refresh_node(cluster, fit, NodeId::at(index));
+            self.refresh_node(cluster, fit, plan, NodeId::at(index));
         }
     }
 
     /// A node changed: look at it again, and at those that share a domain with it of a key whose
     /// domains are told apart by their counts.
-    pub(super) fn refresh(&mut self, cluster: &mut Cluster, fit: FitId, node: NodeId) {
-        self.refresh_node(cluster, fit, node);
+    pub(super) fn refresh(&mut self, cluster: &mut Cluster, fit: FitId, plan: &Plan, node: NodeId) {
+        self.refresh_node(cluster, fit, plan, node);
         for index in 0..self.features.len() {
             let domains = match &self.features[index] {
                 Feature::Count(sum) => cluster.topology.sums[*sum].domains,
@@ -110,12 +117,12 @@ impl Ranking {
             let members = cluster.topology.domains[domains].members(domain).len();
             for place in 0..if members > 1 { members } else { 0 } {
                 let other = cluster.topology.domains[domains].members(domain)[place];
-                self.refresh_node(cluster, fit, other);
+                self.refresh_node(cluster, fit, plan, other);
             }
         }
     }
 
-    fn refresh_node(&mut self, cluster: &mut Cluster, fit: FitId, node: NodeId) {
+    fn refresh_node(&mut self, cluster: &mut Cluster, fit: FitId, plan: &Plan, node: NodeId) {
         if cluster.nodes.find(node).is_none() || !cluster.fits_node(fit, node) {
             self.drop_node(node);
             return;
@@ -127,7 +134,7 @@ impl Ranking {
         look.extend(self.features.iter().map(|feature| feature.of(cluster, node)));
         let parts = cluster.catalog.fit(fit);
         let book = cluster.catalog.rulebook(cluster.catalog.rules(parts.rules).profile);
-        let score = cluster.weighted_local_score(parts, book, node);
+        let score = cluster.weighted_local_score(parts, plan, book, node);
         self.place(node, &look, score);
         self.scratch = look;
     }

@@ -3,6 +3,7 @@
 
 use super::profile::{FitStrategy, Plugin, ShapePoint};
 use super::rulebook::Rulebook;
+use super::topology::Plan;
 use crate::catalog::{CPU, EPHEMERAL_STORAGE, Fit, MEMORY, Rules};
 use crate::cluster::Cluster;
 use crate::ids::{NodeId, ResourceId};
@@ -15,10 +16,17 @@ const SHAPE_SCORE_SCALE: i64 = 10;
 
 impl Cluster {
     /// The weighted sum of the scores that depend on the node alone.
-    pub(super) fn weighted_local_score(&self, fit: &Fit, book: &Rulebook, node: NodeId) -> i64 {
+    pub(super) fn weighted_local_score(
+        &self,
+        fit: &Fit,
+        plan: &Plan,
+        book: &Rulebook,
+        node: NodeId,
+    ) -> i64 {
         book.weight(Plugin::NodeResourcesFit) * self.fit_score(fit, book, node)
             + book.weight(Plugin::NodeResourcesBalancedAllocation)
                 * self.balanced_score(fit, book, node).unwrap_or(0)
+            + book.weight(Plugin::ImageLocality) * self.image_score(plan, node)
     }
 
     /// NodeResourcesFit: how much would be left, or used, of the resources, where containers

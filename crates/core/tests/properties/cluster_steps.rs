@@ -196,7 +196,7 @@ pub(crate) fn node_spec() -> impl Strategy<Value = NodeSpec> {
             let mut allocatable = resources(cpu, memory_gib * GIB, gpus);
             allocatable.insert("pods".to_owned(), pods);
             let capacity = allocatable.clone();
-            NodeSpec { labels, taints, unschedulable, capacity, allocatable }
+            NodeSpec { labels, taints, unschedulable, capacity, allocatable, ..NodeSpec::default() }
         },
     )
 }

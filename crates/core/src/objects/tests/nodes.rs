@@ -62,6 +62,8 @@ fn a_node_is_read_with_cpu_in_thousandths_and_the_rest_in_units() {
                     "memory": 1024,
                     "pods": 110,
                 },
+                images: [],
+                declared_features: [],
             },
             annotations: {},
             readiness: Readiness {
@@ -196,7 +198,7 @@ fn a_wrong_group_is_refused_with_the_field() {
         NodeGroup x: spec.bootDelay.p99: expected at least p50 (2m), found 1m
         NodeGroup x: spec.bootDelay.p90: unknown field; nearest: p50, p99
         NodeGroup x: spec.template.status.allocatable.memory: "1.5 Gi" is not a quantity such as 500m or 2Gi
-        NodeGroup x: spec.template.spec.taints[0].effect: expected one of NoSchedule, PreferNoSchedule, NoExecute, found "Never"
+        NodeGroup x: spec.template.spec.taints[0].effect: Unsupported value: "Never": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"
         NodeGroup x: spec.template.metadata.labels[plimsoll.dev/node-group]: expected "x" (the group's own name), found "y"
     "#]].assert_eq(&shown);
 }

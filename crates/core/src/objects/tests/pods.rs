@@ -4,6 +4,7 @@ use expect_test::expect;
 
 use super::*;
 use crate::pod::HostPort;
+use crate::pod::PodSpec;
 use crate::time::SimDuration;
 
 /// A container `name` that requests these amounts.
@@ -43,6 +44,7 @@ fn a_minimal_pod_gets_the_api_servers_defaults() {
                 requests: {},
                 scoring_cpu_milli: 100,
                 scoring_memory_bytes: 209715200,
+                placed_scoring: None,
                 node_selector: {},
                 required_node_terms: None,
                 preferred_node_terms: [],
@@ -60,13 +62,16 @@ fn a_minimal_pod_gets_the_api_servers_defaults() {
                 local_volumes: [],
                 is_mirror: false,
                 run_for: None,
-                topology_spread: [],
                 pod_affinity: PodAffinity {
                     required: [],
                     required_anti: [],
                     preferred: [],
                     preferred_anti: [],
                 },
+                images: [],
+                image_container_count: 1,
+                required_node_features: [],
+                topology_spread: [],
                 unjudged_features: [],
             },
             node_name: None,
@@ -114,7 +119,7 @@ fn requests_follow_the_schedulers_rule() {
         // The pod's own requests replace its containers', resource by resource.
         (
             json!({"containers": [one], "resources": {"requests": {"cpu": "2"}}}),
-            "cpu=2000 memory=67108864 | scoring cpu=2000 memory=67108864",
+            "cpu=2000 memory=67108864 | scoring cpu=250 memory=67108864",
         ),
         // An explicit zero stays zero in scores, too.
         (
@@ -133,7 +138,7 @@ fn requests_follow_the_schedulers_rule() {
         ),
         (
             json!({"containers": [{"name": "a"}], "resources": {"limits": {"cpu": 3}}}),
-            "cpu=3000 | scoring cpu=3000 memory=209715200",
+            "cpu=3000 | scoring cpu=100 memory=209715200",
         ),
     ];
     for (spec, expected) in table {
@@ -176,14 +181,14 @@ fn a_resize_under_way_counts_for_what_is_given_and_what_is_asked() {
 }
 
 #[test]
-fn a_bound_pod_with_requests_as_a_whole_is_scored_without_defaults_for_its_containers() {
+fn a_placed_pod_with_requests_as_a_whole_counts_without_defaults_for_its_containers() {
     let spec = json!({
         "containers": [container("a", &json!({"memory": "1Gi"})), {"name": "b"}],
         "resources": {"requests": {"cpu": "1"}},
     });
-    assert_eq!(pod(&spec).spec.scoring_memory_bytes, (1024 + 200) << 20);
-    let bound = with(&json!({"s": spec}), "/s/nodeName", json!("n"));
-    assert_eq!(pod(&bound["s"]).spec.scoring_memory_bytes, 1024 << 20);
+    let PodSpec { scoring_cpu_milli, scoring_memory_bytes, placed_scoring, .. } = pod(&spec).spec;
+    assert_eq!((scoring_cpu_milli, scoring_memory_bytes), (200, (1024 + 200) << 20));
+    assert_eq!(placed_scoring, Some((1000, 1024 << 20)));
 }
 
 #[test]
@@ -224,18 +229,11 @@ fn volumes_tie_a_pod_to_its_node_or_to_rules_that_are_not_judged() {
             {"name": "memory", "emptyDir": {"medium": "Memory"}},
             {"name": "settings", "configMap": {"name": "c"}},
             {"name": "claim", "persistentVolumeClaim": {"claimName": "c"}}],
-        "affinity": {"podAntiAffinity": {}, "podAffinity": {
-            "requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "zone"}]}},
         "resourceClaims": [{"name": "gpu", "resourceClaimName": "g"}],
-        "topologySpreadConstraints": [
-            {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}],
     });
     let spec = pod(&spec).spec;
     assert_eq!(spec.local_volumes, ["host", "disk", "nothing", "huge"]);
-    assert_eq!(
-        spec.unjudged_features,
-        ["persistentVolumeClaim", "podAffinity", "resourceClaims", "topologySpreadConstraints"]
-    );
+    assert_eq!(spec.unjudged_features, ["persistentVolumeClaim", "resourceClaims"]);
 }
 
 #[test]
@@ -393,13 +391,13 @@ fn what_an_api_server_refuses_is_refused_with_the_field() {
         Pod shop/web: spec.preemptionPolicy: expected one of PreemptLowerPriority, Never, found "Always"
         Pod shop/web: spec.priorityClassName: no PriorityClass "high"; nearest: system-node-critical, system-cluster-critical
         Pod shop/web: spec.terminationGracePeriodSeconds: expected a whole number from 0 to 4294967295, found -1
-        Pod shop/web: spec.tolerations[0].operator: expected one of Equal, Exists, found "Matches"
-        Pod shop/web: spec.tolerations[0].effect: expected one of NoSchedule, PreferNoSchedule, NoExecute, found "NoScheduling"
-        Pod shop/web: spec.tolerations[0].operator: expected Exists where key is empty (every taint is meant)
-        Pod shop/web: spec.topologySpreadConstraints[0].maxSkew: expected a number above 0, found 0
-        Pod shop/web: spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].operator: expected one of In, NotIn, Exists, DoesNotExist, Gt, Lt, found "Is"
-        Pod shop/web: spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values: expected no values with operator Exists
-        Pod shop/web: spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values: expected at least one value with operator In
-        Pod shop/web: spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values: expected exactly one value with operator Gt
+        Pod shop/web: spec.tolerations[0].operator: Unsupported value: "Matches": supported values: "Equal", "Exists"
+        Pod shop/web: spec.tolerations[0].effect: Unsupported value: "NoScheduling": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"
+        Pod shop/web: spec.tolerations[0].operator: Invalid value: "Equal": operator must be Exists when `key` is empty, which means "match all values and all keys"
+        Pod shop/web: spec.topologySpreadConstraints[0].maxSkew: Invalid value: 0: must be greater than zero
+        Pod shop/web: spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].operator: Invalid value: "Is": not a valid selector operator
+        Pod shop/web: spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values: Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'
+        Pod shop/web: spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values: Required value: must be specified when `operator` is 'In' or 'NotIn'
+        Pod shop/web: spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values: Required value: must be specified single value when `operator` is 'Lt' or 'Gt'
     "#]].assert_eq(&shown);
 }

@@ -160,7 +160,7 @@ fn budgets_count_pods_or_percentages() {
         PodDisruptionBudget shop/web: spec.minAvailable: expected a number of pods from 0 up, or a percentage "50%", found "half"
         PodDisruptionBudget shop/web: spec.maxUnavailable: expected a number of pods from 0 up, or a percentage "50%", found "101%"
         PodDisruptionBudget shop/web: spec.minAvailable: expected a number of pods from 0 up, or a percentage "50%", found -1
-        PodDisruptionBudget shop/web: spec.selector.matchExpressions[0].operator: expected one of In, NotIn, Exists, DoesNotExist, found "Gt"
+        PodDisruptionBudget shop/web: spec.selector.matchExpressions[0].operator: Invalid value: "Gt": not a valid selector operator
     "#]].assert_eq(&shown);
 }
 

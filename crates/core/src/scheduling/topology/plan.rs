@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use super::reach::Reach;
 use super::tally::{Query, TermUse, is_meant};
 use crate::cluster::Cluster;
-use crate::ids::{ShapeId, WorkloadId};
+use crate::ids::{ImageId, ShapeId, WorkloadId};
 use crate::labels::{LabelSelector, Labels, Operator, Requirement};
 use crate::node::HOSTNAME_LABEL;
 use crate::pod::{PodSpec, TopologySpreadConstraint};
@@ -43,7 +43,7 @@ pub(crate) struct Hard {
     pub(crate) self_match: i64,
 }
 
-/// Everything that topology has to say to pods of one shape and controller.
+/// Everything that other nodes have to say to pods of one shape and controller.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Plan {
     /// What keeps them off.
@@ -56,6 +56,10 @@ pub(crate) struct Plan {
     pub(crate) soft_needs_all_keys: bool,
     /// Pod affinity's score: sums and their weights.
     pub(crate) weights: Vec<(usize, i64)>,
+    /// The images that it runs, each as often as it is there.
+    pub(crate) images: Vec<ImageId>,
+    /// How many containers it has.
+    pub(crate) image_container_count: u32,
 }
 
 /// A soft spread constraint.
@@ -141,7 +145,17 @@ impl Cluster {
         let (soft, soft_needs_all_keys) = self.soft_constraints(shape, controller, &spec);
         let weights = self.affinity_weights(shape, &spec);
         let filters = filters.unwrap_or_default();
-        Plan { filters, opponents, soft, soft_needs_all_keys, weights }
+        let images = spec.images.iter().map(|name| self.catalog.intern_image_name(name)).collect();
+        let image_container_count = spec.image_container_count;
+        Plan {
+            filters,
+            opponents,
+            soft,
+            soft_needs_all_keys,
+            weights,
+            images,
+            image_container_count,
+        }
     }
 
     /// The sums of placed pods whose required anti-affinity means pods of a shape.

@@ -61,11 +61,19 @@ impl Query {
     }
 }
 
-/// Whether a term of a pod that is to be placed means a pod with this spec.
+/// Whether a term of a pod that is to be placed means a pod with this spec: upstream looks up the
+/// namespaces that such a term selects, and finds only those with an object.
 pub(crate) fn is_meant(term: &PodAffinityTerm, spec: &PodSpec, namespaces: &Namespaces) -> bool {
-    term.matches(&spec.namespace, &spec.labels, |selector| {
-        namespaces.get(&spec.namespace).is_some_and(|labels| selector.matches(labels))
-    })
+    let none = Labels::new();
+    match namespaces.get(&spec.namespace) {
+        Some(labels) => term.matches(&spec.namespace, labels, &spec.labels),
+        None => {
+            let selects_all =
+                term.namespace_selector.as_ref().is_some_and(|one| one.requirements.is_empty());
+            (selects_all || term.namespaces.contains(&spec.namespace))
+                && term.matches(&spec.namespace, &none, &spec.labels)
+        }
+    }
 }
 
 /// Whether a term that a placed pod carries means a pod with this spec. Here a namespace without an
@@ -75,10 +83,9 @@ pub(crate) fn is_meant_by_placed(
     spec: &PodSpec,
     namespaces: &Namespaces,
 ) -> bool {
-    term.matches(&spec.namespace, &spec.labels, |selector| {
-        let none = Labels::new();
-        selector.matches(namespaces.get(&spec.namespace).unwrap_or(&none))
-    })
+    let none = Labels::new();
+    let labels = namespaces.get(&spec.namespace).unwrap_or(&none);
+    term.matches(&spec.namespace, labels, &spec.labels)
 }
 
 /// The terms that pods with this spec carry to others.
