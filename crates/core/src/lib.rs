@@ -15,6 +15,7 @@ pub mod pod;
 pub mod pod_affinity;
 pub mod quantity;
 pub mod scheduling;
+pub mod storage;
 pub mod taints;
 pub mod time;
 pub mod workload;

@@ -20,7 +20,9 @@ mod priority;
 mod scenario;
 mod selectors;
 mod snapshot;
+mod storage;
 mod topology;
+mod volumes;
 mod workload;
 
 use std::collections::BTreeMap;
@@ -34,11 +36,12 @@ pub use priority::PriorityClasses;
 pub use scenario::{
     Fault, FaultExtent, PodBackoff, ScenarioAction, ScenarioEvent, ScenarioObject, WorldSettings,
 };
-pub use snapshot::{Origin, Snapshot, SnapshotError, SnapshotWarning};
+pub use snapshot::{Origin, Snapshot, SnapshotError, SnapshotWarning, StorageObjects};
 
 use crate::node::NodeObject;
 use crate::node_group::NodeGroupSpec;
 use crate::pod::PodObject;
+use crate::storage::StorageObject;
 use crate::workload::{DisruptionBudgetObject, PriorityClassObject, WorkloadKind, WorkloadObject};
 use error::FieldError;
 use fields::{Fields, Read};
@@ -59,6 +62,8 @@ pub enum Object {
     Pod(PodObject),
     /// A controller of pods.
     Workload(WorkloadObject),
+    /// A volume, a claim, or what there is to know about CSI drivers.
+    Storage(StorageObject),
     /// Our NodeGroup.
     NodeGroup(NodeGroupSpec),
     /// A policy/v1 PodDisruptionBudget.
@@ -134,7 +139,10 @@ fn read_object(document: &Value, classes: &PriorityClasses) -> Read<Object> {
             policy::read_priority_class(fields).map(Object::PriorityClass)
         }
         (group, own) if group.starts_with(OWN_GROUP) => read_own(group, own, fields, classes),
-        _ => read_other(document, fields, api_version),
+        _ => match storage::read(&api_version, &kind, fields)? {
+            Some(object) => Ok(Object::Storage(object)),
+            None => read_other(document, fields, api_version),
+        },
     }
 }
 
