@@ -248,7 +248,8 @@ fn default_volume(volume: &mut Map<String, Value>) {
         volume.insert("emptyDir".to_owned(), json!({}));
     }
     default_disk(volume);
-    let template = volume.get_mut("ephemeral").and_then(|one| one.pointer_mut("/volumeClaimTemplate/spec"));
+    let template =
+        volume.get_mut("ephemeral").and_then(|one| one.pointer_mut("/volumeClaimTemplate/spec"));
     if let Some(spec) = template.and_then(Value::as_object_mut) {
         default_volume_mode(spec);
     }

@@ -260,8 +260,7 @@ fn quantity_from_zero(value: &Value) -> Read<Quantity> {
 
 fn storage_class(object: Fields<'_>) -> Read<StorageClassObject> {
     /// Whether claims wait for their first pod.
-    const BINDING_MODES: [(&str, bool); 2] =
-        [("Immediate", false), ("WaitForFirstConsumer", true)];
+    const BINDING_MODES: [(&str, bool); 2] = [("Immediate", false), ("WaitForFirstConsumer", true)];
     Ok(StorageClassObject {
         name: Metadata::read(object, Scope::Cluster)?.name,
         provisioner: object.required("provisioner", fields::name)?,
@@ -287,7 +286,8 @@ fn topology_term(value: &Value) -> Read<TopologyTerm> {
 fn csi_node(object: Fields<'_>) -> Read<CsiNodeObject> {
     let metadata = Metadata::read(object, Scope::Cluster)?;
     let migrated = metadata.annotations.get(MIGRATED_PLUGINS_ANNOTATION);
-    let drivers = object.required("spec", |value| Fields::of(value)?.items("drivers", csi_node_driver))?;
+    let drivers =
+        object.required("spec", |value| Fields::of(value)?.items("drivers", csi_node_driver))?;
     let mut by_name = BTreeMap::new();
     for (index, (name, driver)) in drivers.into_iter().enumerate() {
         if by_name.contains_key(&name) {

@@ -4,6 +4,7 @@ mod nodes;
 mod pods;
 mod scenarios;
 mod snapshots;
+mod storage;
 mod workloads;
 
 use serde_json::{Value, json};

@@ -175,7 +175,8 @@ impl Storage {
         match source {
             NodeSource::Claim(claim) => self.counted_claim(claim, has_csi_node),
             NodeSource::Disk(disk) => {
-                let (driver, handle) = self.disks[disk.index()].attached.filter(|_| has_csi_node)?;
+                let (driver, handle) =
+                    self.disks[disk.index()].attached.filter(|_| has_csi_node)?;
                 Some(Counted::Shared(AttachedKey::Handle(driver, handle)))
             }
             NodeSource::Template(class) => {

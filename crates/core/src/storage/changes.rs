@@ -201,7 +201,8 @@ impl Storage {
     }
 
     fn know_csi_node(&mut self, object: CsiNodeObject) -> KnownCsiNode {
-        let limited = object.drivers.iter().filter_map(|(name, driver)| Some((name, driver.limit?)));
+        let limited =
+            object.drivers.iter().filter_map(|(name, driver)| Some((name, driver.limit?)));
         let limits =
             limited.map(|(name, limit)| (CsiDriverId(self.drivers.intern(name)), limit)).collect();
         KnownCsiNode { object, limits }
@@ -259,16 +260,13 @@ impl Storage {
         former
     }
 
-    fn set_claim(
-        &mut self,
-        id: ClaimId,
-        new: Option<Arc<KnownClaim>>,
-    ) -> Option<Arc<KnownClaim>> {
+    fn set_claim(&mut self, id: ClaimId, new: Option<Arc<KnownClaim>>) -> Option<Arc<KnownClaim>> {
         let nodes = self.claims.get(id.0).nodes.iter();
         let touched: Vec<_> = nodes.map(|node| (*node, NodeSource::Claim(id))).collect();
         let volume = new.as_ref().and_then(|known| known.volume);
-        let replace =
-            |storage: &mut Storage| std::mem::replace(&mut storage.claims.get_mut(id.0).object, new);
+        let replace = |storage: &mut Storage| {
+            std::mem::replace(&mut storage.claims.get_mut(id.0).object, new)
+        };
         let former = self.recount(&touched, replace);
         if let Some(volume) = former.as_ref().and_then(|known| known.volume) {
             self.volumes.get_mut(volume.0).claims.remove(&id);

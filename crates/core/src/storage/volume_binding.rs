@@ -23,7 +23,8 @@ pub const NAME: &str = "VolumeBinding";
 const NODE_CONFLICT: &str = "node(s) didn't match PersistentVolume's node affinity";
 const NO_VOLUME: &str = "node(s) didn't find available persistent volumes to bind";
 const NO_SPACE: &str = "node(s) did not have enough free storage";
-const VOLUME_GONE: &str = "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)";
+const VOLUME_GONE: &str =
+    "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)";
 const UNBOUND_IMMEDIATE: &str = "pod has unbound immediate PersistentVolumeClaims";
 
 /// A pod's claims, sorted by what is still to be done for them.
@@ -76,7 +77,8 @@ pub fn pre_filter(storage: &Storage, uses: &VolumeUse) -> Result<Option<PodClaim
     }
     let mut unbound_immediate = false;
     for (position, volume) in uses.volumes.iter().enumerate() {
-        let waits = |class| storage.known_class(class).is_some_and(|one| one.object.waits_for_consumer);
+        let waits =
+            |class| storage.known_class(class).is_some_and(|one| one.object.waits_for_consumer);
         match volume {
             UsedVolume::Claim(claim) | UsedVolume::Ephemeral(claim) => {
                 let known = storage.known_claim(*claim).expect("its absence was refused above");
@@ -120,7 +122,9 @@ fn refuse_claim(
         None => volume_restrictions::claim_not_found(storage, claim),
         Some(object) if object.phase == ClaimPhase::Lost => {
             let volume = &object.volume_name;
-            format!("persistentvolumeclaim {name:?} bound to non-existent persistentvolume {volume:?}")
+            format!(
+                "persistentvolumeclaim {name:?} bound to non-existent persistentvolume {volume:?}"
+            )
         }
         Some(object) if object.deletion_at.is_some() => {
             format!("persistentvolumeclaim {name:?} is being deleted")

@@ -58,6 +58,10 @@ fn a_minimal_pod_gets_the_api_servers_defaults() {
                 ),
                 annotations: {},
                 local_volumes: [],
+                volumes: PodVolumes {
+                    volumes: [],
+                    owner: None,
+                },
                 is_mirror: false,
                 run_for: None,
                 topology_spread: [],
@@ -213,7 +217,7 @@ fn host_ports_are_those_of_containers_and_sidecars() {
 }
 
 #[test]
-fn volumes_tie_a_pod_to_its_node_or_to_rules_that_are_not_judged() {
+fn local_volumes_tie_a_pod_to_its_node() {
     let spec = json!({
         "containers": [{"name": "a"}],
         "volumes": [
@@ -224,17 +228,23 @@ fn volumes_tie_a_pod_to_its_node_or_to_rules_that_are_not_judged() {
             {"name": "memory", "emptyDir": {"medium": "Memory"}},
             {"name": "settings", "configMap": {"name": "c"}},
             {"name": "claim", "persistentVolumeClaim": {"claimName": "c"}}],
+    });
+    assert_eq!(pod(&spec).spec.local_volumes, ["host", "disk", "nothing", "huge"]);
+}
+
+#[test]
+fn rules_that_are_not_judged_are_named() {
+    let spec = json!({
+        "containers": [{"name": "a"}],
         "affinity": {"podAntiAffinity": {}, "podAffinity": {
             "requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "zone"}]}},
         "resourceClaims": [{"name": "gpu", "resourceClaimName": "g"}],
         "topologySpreadConstraints": [
             {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}],
     });
-    let spec = pod(&spec).spec;
-    assert_eq!(spec.local_volumes, ["host", "disk", "nothing", "huge"]);
     assert_eq!(
-        spec.unjudged_features,
-        ["persistentVolumeClaim", "podAffinity", "resourceClaims", "topologySpreadConstraints"]
+        pod(&spec).spec.unjudged_features,
+        ["podAffinity", "resourceClaims", "topologySpreadConstraints"]
     );
 }
 

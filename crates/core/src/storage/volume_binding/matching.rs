@@ -2,9 +2,7 @@
 
 use super::{Wanted, reaches};
 use crate::ids::VolumeId;
-use crate::storage::{
-    ClaimObject, NodeView, PersistentVolumeObject, Storage, VolumePhase,
-};
+use crate::storage::{ClaimObject, NodeView, PersistentVolumeObject, Storage, VolumePhase};
 
 /// The volume that a waiting claim gets on a node: the one kept for it, or else the smallest that
 /// will do. Of equally small ones the first by id; upstream's order is chance.
@@ -43,11 +41,7 @@ pub(super) fn find_volume(
     smallest.map(|(id, _)| id)
 }
 
-fn is_free_for(
-    volume: &PersistentVolumeObject,
-    wanted: &Wanted<'_>,
-    node: &NodeView<'_>,
-) -> bool {
+fn is_free_for(volume: &PersistentVolumeObject, wanted: &Wanted<'_>, node: &NodeView<'_>) -> bool {
     volume.phase == VolumePhase::Available
         && wanted.spec.selector.as_ref().is_none_or(|selector| selector.matches(&volume.labels))
         && volume.access_modes.include(wanted.spec.access_modes)
