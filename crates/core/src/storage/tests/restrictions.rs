@@ -33,6 +33,9 @@ fn a_claim_of_one_pod_is_taken_on_every_node_until_that_pod_is_gone() {
     for node in ["a1", "b1"] {
         assert_eq!(verdict(&storage, &uses, node), TAKEN);
     }
+    // A claim of other modes is used by as many as like.
+    let shares = pod(&mut storage, &[json!("shared")]);
+    assert_eq!(verdict(&storage, &shares, "a1"), "nothing to say");
     storage.account(&uses, "b1", false);
     assert_eq!(verdict(&storage, &uses, "a1"), "nothing to say");
 }
