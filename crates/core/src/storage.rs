@@ -28,7 +28,6 @@ pub mod volume_restrictions;
 mod volume_use;
 pub mod volume_zone;
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -91,28 +90,6 @@ pub enum StorageObject {
     CsiStorageCapacity(CsiStorageCapacityObject),
     /// A storage.k8s.io/v1 VolumeAttachment.
     VolumeAttachment(VolumeAttachmentObject),
-}
-
-/// Why one of the plugins refuses a pod: on one node, or everywhere.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VolumeRefusal {
-    /// Upstream's reasons, one by one.
-    pub reasons: Vec<Cow<'static, str>>,
-    /// Whether the removal of other pods could lift it (`Unschedulable`, not
-    /// `UnschedulableAndUnresolvable`).
-    pub resolvable: bool,
-}
-
-impl VolumeRefusal {
-    /// Nothing that leaves the node would help.
-    fn final_reason(reason: impl Into<Cow<'static, str>>) -> VolumeRefusal {
-        VolumeRefusal { reasons: vec![reason.into()], resolvable: false }
-    }
-
-    /// Pods that leave may help.
-    fn resolvable_reason(reason: &'static str) -> VolumeRefusal {
-        VolumeRefusal { reasons: vec![Cow::Borrowed(reason)], resolvable: true }
-    }
 }
 
 /// A node as the plugins see it.

@@ -7,19 +7,25 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use plimsoll_core::objects::{Origin, Snapshot};
+use plimsoll_core::scheduling::Refusal;
+use plimsoll_core::scheduling::profile::Plugin;
 use plimsoll_core::storage::volume_binding::PodClaims;
 use plimsoll_core::storage::volume_restrictions::Restrictions;
 use plimsoll_core::storage::volume_zone::ZonedVolumes;
 use plimsoll_core::storage::{
-    NodeView, Storage, VolumeRefusal, VolumeUse, node_volume_limits, volume_binding,
-    volume_restrictions, volume_zone,
+    NodeView, Storage, VolumeUse, node_volume_limits, volume_binding, volume_restrictions,
+    volume_zone,
 };
 use plimsoll_core::{NodeObject, PodObject, PodPhase};
 use serde_json::Value;
 
 /// The plugins in question, in calling order.
-const PLUGINS: [&str; 4] =
-    [volume_restrictions::NAME, node_volume_limits::NAME, volume_binding::NAME, volume_zone::NAME];
+const PLUGINS: [Plugin; 4] = [
+    Plugin::VolumeRestrictions,
+    Plugin::NodeVolumeLimits,
+    Plugin::VolumeBinding,
+    Plugin::VolumeZone,
+];
 /// The filters after them: where one of these refuses, all of ours have let the pod pass.
 /// (DynamicResources may also gate a pod that nobody looks at; no such golden has volumes.)
 const LATER_PLUGINS: [&str; 4] =
@@ -62,17 +68,17 @@ struct Prepared {
     zoned: Option<ZonedVolumes>,
 }
 
-fn named(plugin: &'static str) -> impl Fn(VolumeRefusal) -> Refused {
-    move |refusal| (plugin.to_owned(), refusal.reasons.join(", "))
+fn named(refusal: &Refusal) -> Refused {
+    (refusal.plugin().to_owned(), refusal.to_string())
 }
 
 /// All four PreFilters: none of the filters is asked before all of them have passed.
 fn prepare(storage: &Storage, uses: &VolumeUse) -> Result<Prepared, Refused> {
     Ok(Prepared {
         restrictions: volume_restrictions::pre_filter(storage, uses)
-            .map_err(named(volume_restrictions::NAME))?,
-        claims: volume_binding::pre_filter(storage, uses).map_err(named(volume_binding::NAME))?,
-        zoned: volume_zone::pre_filter(storage, uses).map_err(named(volume_zone::NAME))?,
+            .map_err(|refusal| named(&refusal))?,
+        claims: volume_binding::pre_filter(storage, uses).map_err(|refusal| named(&refusal))?,
+        zoned: volume_zone::pre_filter(storage, uses).map_err(|refusal| named(&refusal))?,
     })
 }
 
@@ -86,18 +92,16 @@ fn filter(
     let view = NodeView { name: &node.name, labels: &node.spec.labels, hostname: None };
     if let Some(restrictions) = &prepared.restrictions {
         volume_restrictions::filter(storage, restrictions, &node.name)
-            .map_err(named(volume_restrictions::NAME))?;
+            .map_err(|refusal| named(&refusal))?;
     }
     if node_volume_limits::applies(storage, uses) {
-        node_volume_limits::filter(storage, uses, &node.name)
-            .map_err(named(node_volume_limits::NAME))?;
+        node_volume_limits::filter(storage, uses, &node.name).map_err(|refusal| named(&refusal))?;
     }
     if let Some(claims) = &prepared.claims {
-        volume_binding::filter(storage, uses, claims, &view)
-            .map_err(named(volume_binding::NAME))?;
+        volume_binding::filter(storage, uses, claims, &view).map_err(|refusal| named(&refusal))?;
     }
     if let Some(zoned) = &prepared.zoned {
-        volume_zone::filter(storage, zoned, &view).map_err(named(volume_zone::NAME))?;
+        volume_zone::filter(storage, zoned, &view).map_err(|refusal| named(&refusal))?;
     }
     Ok(())
 }
@@ -146,7 +150,7 @@ fn expected(verdict: &Value) -> Option<Result<(), Refused>> {
     }
     let plugin = verdict["plugin"].as_str().expect("a refusal names its plugin");
     let reason = verdict["reason"].as_str().expect("a refusal has a reason");
-    if PLUGINS.contains(&plugin) {
+    if PLUGINS.iter().any(|one| one.name() == plugin) {
         return Some(Err((plugin.to_owned(), reason.to_owned())));
     }
     LATER_PLUGINS.contains(&plugin).then_some(Ok(()))
@@ -201,7 +205,7 @@ fn the_volume_plugins_refuse_what_upstream_refuses_and_nothing_else() {
     }
     assert_eq!(differences, Vec::<String>::new());
     for plugin in PLUGINS {
-        let count = counts.get(plugin).copied().unwrap_or(0);
+        let count = counts.get(plugin.name()).copied().unwrap_or(0);
         assert!(count > 10, "only {count} verdicts of {plugin} in the goldens");
     }
 }

@@ -4,11 +4,11 @@
 
 use super::accounting::{AttachedKey, Counted, NodeSource};
 use super::volume_use::{UsedVolume, VolumeUse};
-use super::{NodeSlot, Storage, VolumeRefusal, volume_restrictions};
+use super::{NodeSlot, Storage, volume_restrictions};
 use crate::ids::CsiDriverId;
+use crate::scheduling::Refusal;
+use crate::scheduling::profile::Plugin;
 
-/// The plugin's name.
-pub const NAME: &str = "NodeVolumeLimits";
 const TOO_MANY: &str = "node(s) exceed max volume count";
 
 /// Whether the filter has anything to ask: the pod has claims or disks that a driver took over. The
@@ -26,7 +26,7 @@ pub fn applies(storage: &Storage, uses: &VolumeUse) -> bool {
 ///
 /// # Errors
 /// When a driver's limit is exceeded, or a claim is not there or not the pod's.
-pub fn filter(storage: &Storage, uses: &VolumeUse, node_name: &str) -> Result<(), VolumeRefusal> {
+pub fn filter(storage: &Storage, uses: &VolumeUse, node_name: &str) -> Result<(), Refusal> {
     check_claims(storage, uses)?;
     let Some(node) = storage.nodes.find(node_name) else { return Ok(()) };
     let node = storage.nodes.get(node);
@@ -41,7 +41,7 @@ pub fn filter(storage: &Storage, uses: &VolumeUse, node_name: &str) -> Result<()
         let Some(limit) = csi_node.limits.get(&group[0]) else { continue };
         let attached = node.attached_by_driver.get(&group[0]).copied().unwrap_or(0);
         if attached as usize + group.len() > *limit as usize {
-            return Err(VolumeRefusal::resolvable_reason(TOO_MANY));
+            return Err(Refusal::new(Plugin::NodeVolumeLimits, TOO_MANY));
         }
     }
     Ok(())
@@ -76,18 +76,21 @@ fn new_volumes(
 }
 
 /// With the other plugins on, they have refused such pods before.
-fn check_claims(storage: &Storage, uses: &VolumeUse) -> Result<(), VolumeRefusal> {
+fn check_claims(storage: &Storage, uses: &VolumeUse) -> Result<(), Refusal> {
     for volume in &uses.volumes {
         let (UsedVolume::Claim(claim) | UsedVolume::Ephemeral(claim)) = volume else { continue };
         if storage.known_claim(*claim).is_none() {
             let key = storage.claims.name(claim.0);
             let cause = volume_restrictions::claim_not_found(storage, *claim);
-            return Err(VolumeRefusal::final_reason(format!("looking up PVC {key}: {cause}")));
+            return Err(Refusal::unresolvable(
+                Plugin::NodeVolumeLimits,
+                format!("looking up PVC {key}: {cause}"),
+            ));
         }
         if let (UsedVolume::Ephemeral(_), Some(foreign)) =
             (volume, storage.foreign_claim(uses, *claim))
         {
-            return Err(VolumeRefusal::final_reason(foreign));
+            return Err(Refusal::unresolvable(Plugin::NodeVolumeLimits, foreign));
         }
     }
     Ok(())

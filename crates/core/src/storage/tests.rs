@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::volume_binding::{PodBindings, PodClaims};
 use super::*;
 use crate::objects::{Object, parse};
+use crate::scheduling::Refusal;
 
 /// The nodes of the fixtures by name, zone and hostname; the last says nothing about itself.
 const NODES: [(&str, &[(&str, &str)]); 3] = [
@@ -160,7 +161,7 @@ fn labels_of(node: &str) -> Labels {
 }
 
 /// A refusal as a line: the reasons, and whether pods that leave could help.
-fn line(refusal: &VolumeRefusal) -> String {
+fn line(refusal: &Refusal) -> String {
     let reasons = refusal.reasons.join(", ");
     if refusal.resolvable { format!("{reasons} (resolvable)") } else { reasons }
 }

@@ -11,15 +11,14 @@ mod reserving;
 
 use super::volume_use::{UsedTemplate, UsedVolume, VolumeUse};
 use super::{
-    ClaimObject, ClaimPhase, ClaimSpec, KnownVolume, NodeView, Storage, VolumeRefusal,
-    volume_restrictions,
+    ClaimObject, ClaimPhase, ClaimSpec, KnownVolume, NodeView, Storage, volume_restrictions,
 };
 use crate::ids::{ClaimId, StorageClassId, VolumeId};
 use crate::labels::NodeSelectorTerm;
 use crate::quantity::Quantity;
+use crate::scheduling::Refusal;
+use crate::scheduling::profile::Plugin;
 
-/// The plugin's name.
-pub const NAME: &str = "VolumeBinding";
 const NODE_CONFLICT: &str = "node(s) didn't match PersistentVolume's node affinity";
 const NO_VOLUME: &str = "node(s) didn't find available persistent volumes to bind";
 const NO_SPACE: &str = "node(s) did not have enough free storage";
@@ -67,7 +66,7 @@ struct Wanted<'a> {
 ///
 /// # Errors
 /// When a claim is not there, lost, about to go, not the pod's, or should have been bound before.
-pub fn pre_filter(storage: &Storage, uses: &VolumeUse) -> Result<Option<PodClaims>, VolumeRefusal> {
+pub fn pre_filter(storage: &Storage, uses: &VolumeUse) -> Result<Option<PodClaims>, Refusal> {
     let mut claims = PodClaims { bound: Vec::new(), waiting: Vec::new() };
     for volume in &uses.volumes {
         if let UsedVolume::Claim(claim) | UsedVolume::Ephemeral(claim) = volume {
@@ -101,7 +100,7 @@ pub fn pre_filter(storage: &Storage, uses: &VolumeUse) -> Result<Option<PodClaim
         }
     }
     if unbound_immediate {
-        return Err(VolumeRefusal::final_reason(UNBOUND_IMMEDIATE));
+        return Err(Refusal::of_pod(Plugin::VolumeBinding, UNBOUND_IMMEDIATE));
     }
     let has_any = !claims.bound.is_empty() || !claims.waiting.is_empty();
     Ok(has_any.then_some(claims))
@@ -113,7 +112,7 @@ fn refuse_claim(
     uses: &VolumeUse,
     claim: ClaimId,
     ephemeral: bool,
-) -> Result<(), VolumeRefusal> {
+) -> Result<(), Refusal> {
     let name = storage.claim_name(claim);
     let reason = match storage.claim(claim) {
         None if ephemeral => format!(
@@ -134,7 +133,7 @@ fn refuse_claim(
             None => return Ok(()),
         },
     };
-    Err(VolumeRefusal::final_reason(reason))
+    Err(Refusal::of_pod(Plugin::VolumeBinding, reason))
 }
 
 /// Whether the node reaches the pod's bound volumes, and what its waiting claims would get there.
@@ -147,9 +146,10 @@ pub fn filter(
     uses: &VolumeUse,
     claims: &PodClaims,
     node: &NodeView<'_>,
-) -> Result<PodBindings, VolumeRefusal> {
+) -> Result<PodBindings, Refusal> {
     let mut reasons: Vec<&'static str> = Vec::new();
-    let bound = check_bound(storage, &claims.bound, node).map_err(VolumeRefusal::final_reason)?;
+    let bound = check_bound(storage, &claims.bound, node)
+        .map_err(|error| Refusal::unresolvable(Plugin::VolumeBinding, error))?;
     reasons.extend(bound.filter(|reason| *reason == NODE_CONFLICT));
     let mut bindings = PodBindings::default();
     match find_volumes(storage, uses, &claims.waiting, node) {
@@ -160,7 +160,9 @@ pub fn filter(
     if reasons.is_empty() {
         return Ok(bindings);
     }
-    Err(VolumeRefusal { reasons: reasons.into_iter().map(Into::into).collect(), resolvable: false })
+    let reasons = reasons.into_iter().map(Into::into).collect();
+    let (plugin, resolvable) = (Plugin::VolumeBinding, false);
+    Err(Refusal { plugin, reasons, resolvable, of_whole_pod: false })
 }
 
 /// Why a bound volume keeps the pod off the node; the first that does is named.

@@ -4,11 +4,11 @@
 
 use super::accounting::NodeSource;
 use super::volume_use::{UsedVolume, VolumeUse};
-use super::{AccessModes, Storage, VolumeRefusal};
+use super::{AccessModes, Storage};
 use crate::ids::{ClaimId, DiskId};
+use crate::scheduling::Refusal;
+use crate::scheduling::profile::Plugin;
 
-/// The plugin's name.
-pub const NAME: &str = "VolumeRestrictions";
 const DISK_TAKEN: &str = "node(s) had no available disk";
 const CLAIM_TAKEN: &str = "node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod \
                            access mode already in-use by another pod";
@@ -29,17 +29,17 @@ pub struct Restrictions {
 ///
 /// # Errors
 /// When a claim that the pod names is not there.
-pub fn pre_filter(
-    storage: &Storage,
-    uses: &VolumeUse,
-) -> Result<Option<Restrictions>, VolumeRefusal> {
+pub fn pre_filter(storage: &Storage, uses: &VolumeUse) -> Result<Option<Restrictions>, Refusal> {
     let mut exclusive = Vec::new();
     let mut disks = Vec::new();
     for volume in &uses.volumes {
         match volume {
             UsedVolume::Claim(claim) => {
                 let Some(object) = storage.claim(*claim) else {
-                    return Err(VolumeRefusal::final_reason(claim_not_found(storage, *claim)));
+                    return Err(Refusal::of_pod(
+                        Plugin::VolumeRestrictions,
+                        claim_not_found(storage, *claim),
+                    ));
                 };
                 let one_pod = object.spec.access_modes.include(AccessModes::READ_WRITE_ONCE_POD);
                 if one_pod && !exclusive.contains(claim) {
@@ -69,12 +69,12 @@ pub fn filter(
     storage: &Storage,
     restrictions: &Restrictions,
     node_name: &str,
-) -> Result<(), VolumeRefusal> {
+) -> Result<(), Refusal> {
     if restrictions.disks.iter().any(|disk| is_disk_taken(storage, *disk, node_name)) {
-        return Err(VolumeRefusal::resolvable_reason(DISK_TAKEN));
+        return Err(Refusal::new(Plugin::VolumeRestrictions, DISK_TAKEN));
     }
     if restrictions.conflicts > 0 {
-        return Err(VolumeRefusal::resolvable_reason(CLAIM_TAKEN));
+        return Err(Refusal::new(Plugin::VolumeRestrictions, CLAIM_TAKEN));
     }
     Ok(())
 }

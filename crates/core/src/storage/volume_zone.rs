@@ -6,12 +6,12 @@ use super::migration::{
     BETA_REGION_LABEL, BETA_ZONE_LABEL, REGION_LABEL, ZONE_DELIMITER, ZONE_LABEL,
 };
 use super::volume_use::{UsedVolume, VolumeUse};
-use super::{KnownClaim, NodeView, Storage, VolumeRefusal, volume_restrictions};
+use super::{KnownClaim, NodeView, Storage, volume_restrictions};
 use crate::ids::VolumeId;
 use crate::labels::Labels;
+use crate::scheduling::Refusal;
+use crate::scheduling::profile::Plugin;
 
-/// The plugin's name.
-pub const NAME: &str = "VolumeZone";
 const NO_ZONE: &str = "node(s) had no available volume zone";
 /// The labels that say where nodes and volumes lie, in upstream's order.
 const TOPOLOGY_LABELS: [&str; 4] = [BETA_ZONE_LABEL, BETA_REGION_LABEL, ZONE_LABEL, REGION_LABEL];
@@ -43,16 +43,13 @@ pub(super) fn zones_of(labels: &Labels) -> Vec<VolumeZones> {
 ///
 /// # Errors
 /// When a claim of the pod leads to no volume.
-pub fn pre_filter(
-    storage: &Storage,
-    uses: &VolumeUse,
-) -> Result<Option<ZonedVolumes>, VolumeRefusal> {
+pub fn pre_filter(storage: &Storage, uses: &VolumeUse) -> Result<Option<ZonedVolumes>, Refusal> {
     let mut zoned = Vec::new();
     for volume in &uses.volumes {
         let UsedVolume::Claim(claim) = volume else { continue };
         let Some(known) = storage.known_claim(*claim) else {
             let reason = volume_restrictions::claim_not_found(storage, *claim);
-            return Err(VolumeRefusal::final_reason(reason));
+            return Err(Refusal::of_pod(Plugin::VolumeZone, reason));
         };
         let Some(volume) = known.volume else {
             refuse_unbound(storage, known)?;
@@ -61,7 +58,7 @@ pub fn pre_filter(
         let Some(known) = storage.known_volume(volume) else {
             let name = storage.volumes.name(volume.0);
             let reason = format!("persistentvolume {name:?} not found");
-            return Err(VolumeRefusal::final_reason(reason));
+            return Err(Refusal::of_pod(Plugin::VolumeZone, reason));
         };
         if !known.zones.is_empty() {
             zoned.push(volume);
@@ -71,9 +68,10 @@ pub fn pre_filter(
 }
 
 /// A claim without a volume is right only when it waits for its first pod.
-fn refuse_unbound(storage: &Storage, claim: &KnownClaim) -> Result<(), VolumeRefusal> {
+fn refuse_unbound(storage: &Storage, claim: &KnownClaim) -> Result<(), Refusal> {
     if claim.object.spec.class.is_empty() {
-        return Err(VolumeRefusal::final_reason(
+        return Err(Refusal::of_pod(
+            Plugin::VolumeZone,
             "PersistentVolumeClaim had no pv name and storageClass name",
         ));
     }
@@ -81,10 +79,10 @@ fn refuse_unbound(storage: &Storage, claim: &KnownClaim) -> Result<(), VolumeRef
         None => {
             let class = &claim.object.spec.class;
             let reason = format!("storageclass.storage.k8s.io {class:?} not found");
-            Err(VolumeRefusal::final_reason(reason))
+            Err(Refusal::of_pod(Plugin::VolumeZone, reason))
         }
         Some(class) if class.object.waits_for_consumer => Ok(()),
-        Some(_) => Err(VolumeRefusal::final_reason("PersistentVolume had no name")),
+        Some(_) => Err(Refusal::of_pod(Plugin::VolumeZone, "PersistentVolume had no name")),
     }
 }
 
@@ -97,7 +95,7 @@ pub fn filter(
     storage: &Storage,
     volumes: &ZonedVolumes,
     node: &NodeView<'_>,
-) -> Result<(), VolumeRefusal> {
+) -> Result<(), Refusal> {
     if TOPOLOGY_LABELS.into_iter().all(|key| node.label(key).is_none()) {
         return Ok(());
     }
@@ -106,7 +104,7 @@ pub fn filter(
         let here = node.label(zones.key).or_else(|| node.label(newer_label(zones.key)));
         here.is_some_and(|here| zones.values.iter().any(|one| one == here))
     });
-    if reached { Ok(()) } else { Err(VolumeRefusal::final_reason(NO_ZONE)) }
+    if reached { Ok(()) } else { Err(Refusal::unresolvable(Plugin::VolumeZone, NO_ZONE)) }
 }
 
 /// The label that took the place of an old one.
