@@ -8,7 +8,8 @@
 //! The rules are four plugins of kube-scheduler, in its order: [`volume_restrictions`],
 //! [`node_volume_limits`], [`volume_binding`], [`volume_zone`]. Each has a `pre_filter` for the pod
 //! as a whole, which refuses it everywhere or prepares what its `filter` asks on every node. A
-//! prepared `None` means that the plugin has nothing to say about the pod.
+//! prepared `None` means that the plugin has nothing to say about the pod. A [`VolumePlan`] is all
+//! four in the order of a profile.
 //!
 //! Source: kube-scheduler 1.36, with that release's default feature gates (no storage capacity
 //! scoring, no volume limit scaling, VolumeAttributesClass on).
@@ -24,6 +25,7 @@ mod pod_volumes;
 mod provisioning;
 mod slots;
 pub mod volume_binding;
+mod volume_plan;
 pub mod volume_restrictions;
 mod volume_use;
 pub mod volume_zone;
@@ -51,6 +53,7 @@ pub use pod_volumes::{InTreeDisk, PodIdentity, PodVolume, PodVolumes};
 pub use provisioning::{
     CsiDriverObject, CsiStorageCapacityObject, StorageClassObject, TopologyTerm,
 };
+pub use volume_plan::VolumePlan;
 pub use volume_use::VolumeUse;
 
 use accounting::{AttachedKey, Holders, NodeSource};

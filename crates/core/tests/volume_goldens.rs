@@ -9,13 +9,7 @@ use std::path::{Path, PathBuf};
 use plimsoll_core::objects::{Origin, Snapshot};
 use plimsoll_core::scheduling::Refusal;
 use plimsoll_core::scheduling::profile::Plugin;
-use plimsoll_core::storage::volume_binding::PodClaims;
-use plimsoll_core::storage::volume_restrictions::Restrictions;
-use plimsoll_core::storage::volume_zone::ZonedVolumes;
-use plimsoll_core::storage::{
-    NodeView, Storage, VolumeUse, node_volume_limits, volume_binding, volume_restrictions,
-    volume_zone,
-};
+use plimsoll_core::storage::{NodeView, Storage, VolumePlan, VolumeUse};
 use plimsoll_core::{NodeObject, PodObject, PodPhase};
 use serde_json::Value;
 
@@ -61,49 +55,20 @@ fn storage_of(snapshot: &Snapshot) -> Storage {
 /// A plugin and its reasons.
 type Refused = (String, String);
 
-/// What the plugins have made of a pod before they look at nodes.
-struct Prepared {
-    restrictions: Option<Restrictions>,
-    claims: Option<PodClaims>,
-    zoned: Option<ZonedVolumes>,
-}
-
 fn named(refusal: &Refusal) -> Refused {
     (refusal.plugin().to_owned(), refusal.to_string())
-}
-
-/// All four PreFilters: none of the filters is asked before all of them have passed.
-fn prepare(storage: &Storage, uses: &VolumeUse) -> Result<Prepared, Refused> {
-    Ok(Prepared {
-        restrictions: volume_restrictions::pre_filter(storage, uses)
-            .map_err(|refusal| named(&refusal))?,
-        claims: volume_binding::pre_filter(storage, uses).map_err(|refusal| named(&refusal))?,
-        zoned: volume_zone::pre_filter(storage, uses).map_err(|refusal| named(&refusal))?,
-    })
 }
 
 /// The first of the filters that refuses.
 fn filter(
     storage: &Storage,
     uses: &VolumeUse,
-    prepared: &Prepared,
+    plan: &VolumePlan,
     node: &NodeObject,
 ) -> Result<(), Refused> {
     let view = NodeView { name: &node.name, labels: &node.spec.labels, hostname: None };
-    if let Some(restrictions) = &prepared.restrictions {
-        volume_restrictions::filter(storage, restrictions, &node.name)
-            .map_err(|refusal| named(&refusal))?;
-    }
-    if node_volume_limits::applies(storage, uses) {
-        node_volume_limits::filter(storage, uses, &node.name).map_err(|refusal| named(&refusal))?;
-    }
-    if let Some(claims) = &prepared.claims {
-        volume_binding::filter(storage, uses, claims, &view).map_err(|refusal| named(&refusal))?;
-    }
-    if let Some(zoned) = &prepared.zoned {
-        volume_zone::filter(storage, zoned, &view).map_err(|refusal| named(&refusal))?;
-    }
-    Ok(())
+    let refusal = PLUGINS.into_iter().find_map(|one| storage.refusal(uses, plan, one, &view));
+    refusal.map_or(Ok(()), |refusal| Err(named(&refusal)))
 }
 
 /// The verdict on a node: with the pods that are nominated to it and matter to this one, and then
@@ -118,7 +83,8 @@ fn verdict(
         storage.resolve(&pod.spec.namespace, &pod.spec.volumes)
     };
     let Some(uses) = resolve(storage, pod) else { return Ok(()) };
-    let mut prepared = prepare(storage, &uses)?;
+    let plan = storage.plan(&uses, &PLUGINS);
+    let mut plan = plan.map_err(|refusal| named(&refusal))?;
     let nominated = snapshot.pods.iter().filter(|other| {
         other.nominated_node_name.as_ref() == Some(&node.name)
             && other.node_name.is_none()
@@ -128,18 +94,18 @@ fn verdict(
     let nominated: Vec<VolumeUse> = nominated.filter_map(|other| resolve(storage, other)).collect();
     for other in &nominated {
         storage.account(other, &node.name, true);
-        if let Some(restrictions) = &mut prepared.restrictions {
+        if let Some(restrictions) = &mut plan.restrictions {
             restrictions.pod_came(storage, other);
         }
     }
-    let with_them = filter(storage, &uses, &prepared, node);
+    let with_them = filter(storage, &uses, &plan, node);
     for other in &nominated {
         storage.account(other, &node.name, false);
-        if let Some(restrictions) = &mut prepared.restrictions {
+        if let Some(restrictions) = &mut plan.restrictions {
             restrictions.pod_left(storage, other);
         }
     }
-    with_them.and_then(|()| filter(storage, &uses, &prepared, node))
+    with_them.and_then(|()| filter(storage, &uses, &plan, node))
 }
 
 /// What a golden says about one node, as far as it binds these plugins: `None` where an earlier
