@@ -64,4 +64,22 @@ identity! {
     SurfaceId;
     /// A disruption budget. Never used again.
     BudgetId;
+    /// The name of a PersistentVolume, whether or not there is one of that name now.
+    VolumeId;
+    /// The namespace and name of a PersistentVolumeClaim, whether or not there is one now.
+    ClaimId;
+    /// The name of a StorageClass, whether or not there is one of that name now.
+    StorageClassId;
+    /// The name of a CSI driver or provisioner.
+    CsiDriverId;
+    /// The namespace and name of a CSIStorageCapacity, whether or not there is one now.
+    CapacityId;
+    /// The name of a VolumeAttachment, whether or not there is one of that name now.
+    AttachmentId;
+    /// What a CSI driver calls one of its volumes.
+    VolumeHandleId;
+    /// A disk that pods name in their own spec.
+    DiskId;
+    /// The name of a node as storage knows it: CSINodes and VolumeAttachments outlive nodes.
+    StorageNodeId;
 }

@@ -17,6 +17,7 @@ pub mod pod_affinity;
 pub mod quantity;
 pub mod scheduling;
 pub mod service;
+pub mod storage;
 pub mod taints;
 pub mod time;
 pub mod workload;

@@ -28,7 +28,9 @@ mod scheduler_configuration;
 mod selectors;
 mod service;
 mod snapshot;
+mod storage;
 mod topology;
+mod volumes;
 mod workload;
 
 use std::collections::BTreeMap;
@@ -45,13 +47,14 @@ pub use scenario::{
 pub use scheduler_configuration::{
     SCHEDULER_CONFIGURATION_API_VERSION, read_scheduler_configuration,
 };
-pub use snapshot::{Origin, Snapshot, SnapshotError, SnapshotWarning};
+pub use snapshot::{Origin, Snapshot, SnapshotError, SnapshotWarning, StorageObjects};
 
 use crate::namespace::NamespaceObject;
 use crate::node::NodeObject;
 use crate::node_group::NodeGroupSpec;
 use crate::pod::PodObject;
 use crate::service::ServiceObject;
+use crate::storage::StorageObject;
 use crate::workload::{DisruptionBudgetObject, PriorityClassObject, WorkloadKind, WorkloadObject};
 use error::FieldError;
 use fields::{Fields, Read};
@@ -72,6 +75,8 @@ pub enum Object {
     Pod(PodObject),
     /// A controller of pods.
     Workload(WorkloadObject),
+    /// A volume, a claim, or what there is to know about CSI drivers.
+    Storage(StorageObject),
     /// Our NodeGroup.
     NodeGroup(NodeGroupSpec),
     /// A policy/v1 PodDisruptionBudget.
@@ -153,7 +158,10 @@ fn read_object(document: &Value, classes: &PriorityClasses) -> Read<Object> {
             policy::read_priority_class(fields).map(Object::PriorityClass)
         }
         (group, own) if group.starts_with(OWN_GROUP) => read_own(group, own, fields, classes),
-        _ => read_other(document, fields, api_version),
+        _ => match storage::read(&api_version, &kind, fields)? {
+            Some(object) => Ok(Object::Storage(object)),
+            None => read_other(document, fields, api_version),
+        },
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::labels::{LabelSelector, Labels, NodeSelectorTerm};
 use crate::pod_affinity::PodAffinity;
+use crate::storage::PodVolumes;
 use crate::taints::Toleration;
 use crate::time::{SimDuration, SimTime};
 
@@ -58,6 +59,8 @@ pub struct PodSpec {
     /// The name of each volume that lives and dies with the node (hostPath, emptyDir not in
     /// memory).
     pub local_volumes: Vec<String>,
+    /// Volumes that tie the pod to some nodes, or away from some.
+    pub volumes: PodVolumes,
     /// It is a mirror of a static pod.
     pub is_mirror: bool,
     /// How long it runs once bound (`plimsoll.dev/run-for`); `None`: until somebody deletes it.

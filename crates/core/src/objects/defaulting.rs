@@ -56,6 +56,24 @@ pub fn apply_defaults(document: &mut Value) {
         ("batch/v1", "Job") => default_job(document),
         ("policy/v1", "PodDisruptionBudget") | ("v1", "Service") => default_namespace(document),
         ("v1", "Namespace") => label_namespace(document),
+        ("v1", "PersistentVolume") => {
+            if let Some(spec) = fields_at(document, "/spec") {
+                default_volume_mode(spec);
+                default_disk(spec);
+            }
+        }
+        ("v1", "PersistentVolumeClaim") => {
+            default_namespace(document);
+            if let Some(spec) = fields_at(document, "/spec") {
+                default_volume_mode(spec);
+            }
+        }
+        ("storage.k8s.io/v1", "StorageClass") => {
+            if let Some(class) = fields_at(document, "") {
+                set_missing(class, "volumeBindingMode", json!("Immediate"));
+            }
+        }
+        ("storage.k8s.io/v1", "CSIStorageCapacity") => default_namespace(document),
         (super::OWN_API_VERSION, "NodeGroup") => {
             if let Some(template) = document.pointer_mut("/spec/template") {
                 default_node(template);
@@ -228,11 +246,32 @@ fn default_container(container: &mut Map<String, Value>, on_host_network: bool) 
     }
 }
 
+/// What is claimed is a directory, unless it is said to be a device.
+fn default_volume_mode(spec: &mut Map<String, Value>) {
+    set_missing(spec, "volumeMode", json!("Filesystem"));
+}
+
+/// What the API fills into the disks of old plugins, as far as anybody reads it.
+fn default_disk(source: &mut Map<String, Value>) {
+    if let Some(disk) = source.get_mut("rbd").and_then(Value::as_object_mut) {
+        set_empty(disk, "pool", "rbd");
+    }
+    if let Some(disk) = source.get_mut("azureDisk").and_then(Value::as_object_mut) {
+        set_missing(disk, "kind", json!("Shared"));
+    }
+}
+
 /// A volume that names no source is an emptyDir.
 fn default_volume(volume: &mut Map<String, Value>) {
     let has_source = volume.iter().any(|(field, source)| field != "name" && !source.is_null());
     if !has_source {
         volume.insert("emptyDir".to_owned(), json!({}));
+    }
+    default_disk(volume);
+    let template =
+        volume.get_mut("ephemeral").and_then(|one| one.pointer_mut("/volumeClaimTemplate/spec"));
+    if let Some(spec) = template.and_then(Value::as_object_mut) {
+        default_volume_mode(spec);
     }
 }
 

@@ -17,8 +17,10 @@ use super::pod_requests::{self, PodResources, Resizes};
 use super::priority::PriorityClasses;
 use super::selectors::{self, NodeValues};
 use super::topology;
+use super::volumes;
 use crate::labels::{Labels, NodeSelectorTerm};
 use crate::pod::{HostPort, PodObject, PodPhase, PodSpec, RestartPolicy};
+use crate::storage::PodVolumes;
 use crate::time::SimDuration;
 
 /// Prefixes of the annotations that decisions look at.
@@ -27,16 +29,6 @@ const KEPT_ANNOTATIONS: [&str; 2] = ["cluster-autoscaler.kubernetes.io/", "plims
 const RUN_FOR_ANNOTATION: &str = "plimsoll.dev/run-for";
 /// The kubelet puts it on its picture of a static pod.
 const MIRROR_ANNOTATION: &str = "kubernetes.io/config.mirror";
-/// Sources of volumes that tie a pod to nodes by rules that are not judged yet.
-const UNJUDGED_VOLUMES: [&str; 7] = [
-    "awsElasticBlockStore",
-    "csi",
-    "ephemeral",
-    "gcePersistentDisk",
-    "iscsi",
-    "persistentVolumeClaim",
-    "rbd",
-];
 /// `spec.restartPolicy`.
 const RESTART_POLICIES: [(&str, RestartPolicy); 3] = [
     ("Always", RestartPolicy::Always),
@@ -73,11 +65,12 @@ pub(super) fn read(object: Fields<'_>, classes: &PriorityClasses) -> Read<PodObj
         return Err(forbidden(why).within("nodeName").within("spec"));
     }
     let run_for = read_run_for(&metadata).map_err(|error| error.within("metadata"))?;
+    let volumes = spec.volumes.owned_by(&metadata.name, &metadata.uid);
     let mut pod = PodObject {
         name: metadata.name,
         uid: metadata.uid,
         created_at: metadata.created_at,
-        spec: PodSpec { run_for, ..spec },
+        spec: PodSpec { run_for, volumes, ..spec },
         node_name,
         controller: metadata.controller,
         deletion_at: metadata.deletion_at,
@@ -118,7 +111,7 @@ fn read_spec(
     let (scoring_cpu_milli, scoring_memory_bytes) = resources.scoring_requests();
     let standing = classes.standing(spec)?;
     let (required_node_terms, preferred_node_terms) = read_node_affinity(spec)?;
-    let volumes = spec.items("volumes", read_volume)?;
+    let volumes = spec.items("volumes", volumes::volume)?;
     Ok(PodSpec {
         namespace: metadata.namespace.clone(),
         labels: metadata.labels.clone(),
@@ -142,6 +135,10 @@ fn read_spec(
         ),
         annotations: kept_annotations(metadata),
         local_volumes: volumes.iter().filter(|one| one.local).map(|one| one.name.clone()).collect(),
+        volumes: PodVolumes {
+            volumes: volumes.into_iter().filter_map(|one| one.tie).collect(),
+            owner: None,
+        },
         is_mirror: metadata.annotations.contains_key(MIRROR_ANNOTATION),
         run_for: None,
         pod_affinity: pod_affinity::read(spec, &metadata.namespace)?,
@@ -149,7 +146,7 @@ fn read_spec(
         image_container_count: images::container_count(spec)?,
         required_node_features: pod_features::required(spec)?,
         topology_spread: topology::spread_constraints(spec)?,
-        unjudged_features: unjudged_features(spec, &volumes)?,
+        unjudged_features: unjudged_features(spec)?,
     })
 }
 
@@ -260,28 +257,9 @@ fn read_ports(container: &Value, taken: &mut BTreeSet<String>) -> Read<Vec<HostP
     Ok(ports.into_iter().filter(|port| port.port != 0).collect())
 }
 
-/// A volume, as far as it ties the pod to its node.
-struct Volume {
-    name: String,
-    /// It lives and dies with the node.
-    local: bool,
-    unjudged: Option<&'static str>,
-}
-
-fn read_volume(value: &Value) -> Read<Volume> {
-    let fields = Fields::of(value)?;
-    let on_disk = fields
-        .inside("emptyDir", |source| Ok(source.or_default("medium", fields::text)? != "Memory"))?;
-    Ok(Volume {
-        name: fields.required("name", fields::name)?,
-        local: fields.raw("hostPath").is_some() || on_disk == Some(true),
-        unjudged: UNJUDGED_VOLUMES.into_iter().find(|source| fields.raw(source).is_some()),
-    })
-}
-
 /// The features that hold more rules than are judged, sorted.
-fn unjudged_features(spec: Fields<'_>, volumes: &[Volume]) -> Read<Vec<String>> {
-    let mut features: Vec<&str> = volumes.iter().filter_map(|one| one.unjudged).collect();
+fn unjudged_features(spec: Fields<'_>) -> Read<Vec<String>> {
+    let mut features: Vec<&str> = Vec::new();
     if !spec.items("resourceClaims", Fields::of)?.is_empty() {
         features.push("resourceClaims");
     }

@@ -16,24 +16,14 @@ use crate::node::{NODE_GROUP_LABEL, NodeObject};
 use crate::node_group::NodeGroupSpec;
 use crate::pod::PodObject;
 use crate::service::ServiceObject;
+use crate::storage::{Storage, StorageObject};
 use crate::time::SimTime;
 use crate::workload::{DisruptionBudgetObject, PriorityClassObject, WorkloadObject};
 
 /// Kinds that are kept for the scheduling rules that look at them, without a warning. A pod under a
 /// rule that is not judged says so itself (`PodSpec::unjudged_features`).
-const KEPT_KINDS: [&str; 11] = [
-    "CSIDriver",
-    "CSINode",
-    "CSIStorageCapacity",
-    "ConfigMap",
-    "DeviceClass",
-    "PersistentVolume",
-    "PersistentVolumeClaim",
-    "ResourceClaim",
-    "ResourceClaimTemplate",
-    "ResourceSlice",
-    "StorageClass",
-];
+const KEPT_KINDS: [&str; 5] =
+    ["ConfigMap", "DeviceClass", "ResourceClaim", "ResourceClaimTemplate", "ResourceSlice"];
 
 /// A cluster at one instant. Objects are in the order of the file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -48,6 +38,8 @@ pub struct Snapshot {
     pub workloads: Vec<WorkloadObject>,
     /// The disruption budgets.
     pub budgets: Vec<DisruptionBudgetObject>,
+    /// Volumes, claims, classes, and what CSI drivers say.
+    pub storage: StorageObjects,
     /// The priority classes of the file, without the built-in ones.
     pub priority_classes: Vec<PriorityClassObject>,
     /// The services.
@@ -63,6 +55,23 @@ pub struct Snapshot {
     pub scenario: Option<ScenarioObject>,
     /// Objects of other kinds.
     pub others: Vec<OtherObject>,
+}
+
+/// The objects of storage, in the order of the file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StorageObjects(pub Vec<StorageObject>);
+
+impl StorageObjects {
+    /// What a cluster with these objects knows about volumes. Pods come on top of it.
+    #[must_use]
+    pub fn load(&self) -> Storage {
+        let mut storage = Storage::default();
+        for object in &self.0 {
+            // Nothing was there before, so nothing is to be taken back.
+            let _ = storage.put(object.clone());
+        }
+        storage
+    }
 }
 
 /// Where in its source an object came from.
@@ -182,6 +191,7 @@ impl Snapshot {
             Object::Workload(workload) => self.workloads.push(workload),
             Object::NodeGroup(group) => self.groups.push(group),
             Object::DisruptionBudget(budget) => self.budgets.push(budget),
+            Object::Storage(object) => self.storage.0.push(object),
             Object::PriorityClass(class) => self.priority_classes.push(class),
             Object::Service(service) => self.services.push(service),
             Object::Namespace(namespace) => self.namespaces.push(namespace),

@@ -5,6 +5,7 @@ mod pods;
 mod scenarios;
 mod scheduling_rules;
 mod snapshots;
+mod storage;
 mod workloads;
 
 use serde_json::{Value, json};

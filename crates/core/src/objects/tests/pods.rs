@@ -60,6 +60,10 @@ fn a_minimal_pod_gets_the_api_servers_defaults() {
                 ),
                 annotations: {},
                 local_volumes: [],
+                volumes: PodVolumes {
+                    volumes: [],
+                    owner: None,
+                },
                 is_mirror: false,
                 run_for: None,
                 pod_affinity: PodAffinity {
@@ -218,7 +222,7 @@ fn host_ports_are_those_of_containers_and_sidecars() {
 }
 
 #[test]
-fn volumes_tie_a_pod_to_its_node_or_to_rules_that_are_not_judged() {
+fn local_volumes_tie_a_pod_to_its_node() {
     let spec = json!({
         "containers": [{"name": "a"}],
         "volumes": [
@@ -229,11 +233,17 @@ fn volumes_tie_a_pod_to_its_node_or_to_rules_that_are_not_judged() {
             {"name": "memory", "emptyDir": {"medium": "Memory"}},
             {"name": "settings", "configMap": {"name": "c"}},
             {"name": "claim", "persistentVolumeClaim": {"claimName": "c"}}],
+    });
+    assert_eq!(pod(&spec).spec.local_volumes, ["host", "disk", "nothing", "huge"]);
+}
+
+#[test]
+fn rules_that_are_not_judged_are_named() {
+    let spec = json!({
+        "containers": [{"name": "a"}],
         "resourceClaims": [{"name": "gpu", "resourceClaimName": "g"}],
     });
-    let spec = pod(&spec).spec;
-    assert_eq!(spec.local_volumes, ["host", "disk", "nothing", "huge"]);
-    assert_eq!(spec.unjudged_features, ["persistentVolumeClaim", "resourceClaims"]);
+    assert_eq!(pod(&spec).spec.unjudged_features, ["resourceClaims"]);
 }
 
 #[test]
