@@ -78,6 +78,8 @@ pub struct Rules {
     pub features: Vec<String>,
     /// The profile that judges.
     pub profile: ProfileId,
+    /// The only nodes that the required terms leave, by name, where they name some in every term.
+    pub named_nodes: Option<Vec<String>>,
 }
 
 impl Fit {
@@ -110,29 +112,33 @@ impl Rules {
         self.tolerations.iter().any(|one| one.covers(&cordon))
     }
 
-    /// The names that `metadata.name In` fields narrow the nodes down to, when every required term
-    /// has such a field; upstream's PreFilter.
+    /// Whether no node can match, as the names that the terms ask for exclude each other.
     #[must_use]
-    pub fn named_nodes(&self) -> Option<Vec<&str>> {
-        let terms = self.required.as_ref()?;
-        let mut names = Vec::new();
-        for term in terms {
-            let mut named: Option<Vec<&str>> = None;
-            for field in &term.fields {
-                if field.key == "metadata.name" && field.operator == Operator::In {
-                    let values = field.values.iter().map(String::as_str);
-                    named = Some(match named {
-                        None => values.collect(),
-                        Some(before) => values.filter(|value| before.contains(value)).collect(),
-                    });
-                }
-            }
-            names.extend(named?);
-        }
-        names.sort_unstable();
-        names.dedup();
-        Some(names)
+    pub fn contradict_themselves(&self) -> bool {
+        self.named_nodes.as_ref().is_some_and(Vec::is_empty)
     }
+}
+
+/// The names that `metadata.name In` fields narrow the nodes down to, sorted, when every required
+/// term has such a field; upstream's PreFilter.
+fn named_nodes(required: Option<&[NodeSelectorTerm]>) -> Option<Vec<String>> {
+    let mut names: Vec<String> = Vec::new();
+    for term in required? {
+        let mut named: Option<Vec<&String>> = None;
+        for field in &term.fields {
+            if field.key == "metadata.name" && field.operator == Operator::In {
+                let values = field.values.iter();
+                named = Some(match named {
+                    None => values.collect(),
+                    Some(before) => values.filter(|value| before.contains(value)).collect(),
+                });
+            }
+        }
+        names.extend(named?.into_iter().cloned());
+    }
+    names.sort_unstable();
+    names.dedup();
+    Some(names)
 }
 
 /// Whether a term tells nodes apart that have all other labels in common.
@@ -235,6 +241,7 @@ impl Catalog {
             tolerations: spec.tolerations.clone(),
             features: spec.required_node_features.clone(),
             profile: self.profile_named(&spec.scheduler_name),
+            named_nodes: named_nodes(spec.required_node_terms.as_deref()),
         });
         let requests = self.ordered_requests(&spec.requests);
         let fit = self.fits.intern(Fit {

@@ -32,6 +32,7 @@ use crate::labels::Labels;
 use crate::pod::PodSpec;
 use crate::scheduling::profile::{PluginArguments, SchedulerProfiles};
 use crate::scheduling::{Indexes, Topology};
+use crate::storage::{Storage, StorageObject};
 use crate::taints::Taint;
 
 use fork::UndoLog;
@@ -51,6 +52,7 @@ pub struct Cluster {
     undo: UndoLog,
     pub(crate) indexes: Indexes,
     pub(crate) topology: Topology,
+    pub(crate) storage: Storage,
     version: u64,
     node_version: u64,
 }
@@ -83,6 +85,7 @@ impl Cluster {
         let known = self.catalog.shape_count();
         let shape = self.catalog.intern_shape(spec);
         if shape.index() >= known {
+            self.storage.shape_came(shape, spec);
             self.topology_shape_came(shape);
         }
         shape
@@ -94,6 +97,18 @@ impl Cluster {
         let mut cluster = Cluster::default();
         cluster.catalog.set_profiles(profiles);
         cluster
+    }
+
+    /// Volumes, claims and what CSI drivers say.
+    #[must_use]
+    pub fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
+    /// Adds an object of storage, in place of the one of its name if there is one.
+    pub fn put_storage(&mut self, object: StorageObject) {
+        let undo = self.storage.put(object);
+        self.note_storage_undo(undo);
     }
 
     /// The plugins' settings in the profile of pods of this shape.
@@ -203,6 +218,7 @@ impl Cluster {
         for budget in &self.budgets {
             budget.disruptions_allowed.hash(&mut hasher);
         }
+        self.storage.hash_into(&mut hasher);
         hasher.finish()
     }
 

@@ -18,6 +18,7 @@ mod images;
 mod indexes;
 mod judgement;
 mod pod_affinity;
+mod prepared;
 pub mod profile;
 mod queue;
 mod ranking;
@@ -42,7 +43,18 @@ use std::sync::Arc;
 
 use crate::catalog::CPU;
 use crate::cluster::Cluster;
-use crate::ids::{NodeId, ShapeId, WorkloadId};
+use crate::ids::{NodeId, PodId, ShapeId, WorkloadId};
+use prepared::Prepared;
+use ranking::Ranking;
+
+/// A pod, or one like it, that is to be placed.
+#[derive(Clone, Copy, Debug)]
+struct Kind {
+    shape: ShapeId,
+    controller: Option<WorkloadId>,
+    /// The pod itself, which need not leave room for itself where it is nominated to.
+    pod: Option<PodId>,
+}
 
 impl Cluster {
     /// Whether a pod of this shape fits the node now.
@@ -57,6 +69,7 @@ impl Cluster {
     /// This is the search of Cluster Autoscaler, which takes any node; see [`Cluster::best_node`]
     /// for the scheduler's.
     pub fn first_fit(&mut self, shape: ShapeId, start: NodeId) -> Option<NodeId> {
+        let prepared = self.prepare(shape).ok()?;
         let fit = self.catalog.fit_of(shape);
         let mut from = start.index();
         let mut end = self.nodes.slot_count();
@@ -65,7 +78,8 @@ impl Cluster {
         let found = loop {
             match index.next_fit(from, end) {
                 Some(node)
-                    if self.nodes.get(node).unschedulable || self.is_kept_off(shape, node) =>
+                    if self.nodes.get(node).unschedulable
+                        || self.is_kept_off(shape, &prepared, node) =>
                 {
                     from = node.index() + 1;
                 }
@@ -84,19 +98,22 @@ impl Cluster {
 
     /// Whether a pod of this shape fits on any other node than `node` now.
     pub fn fits_elsewhere(&mut self, shape: ShapeId, node: NodeId) -> bool {
+        let Ok(prepared) = self.prepare(shape) else { return false };
         let fit = self.catalog.fit_of(shape);
         let index = Indexes::take_fit(self, fit);
-        let elsewhere = index.iter().any(|one| one != node && !self.is_kept_off(shape, one));
+        let elsewhere =
+            index.iter().any(|one| one != node && !self.is_kept_off(shape, &prepared, one));
         self.indexes.give_fit_back(fit, index);
         elsewhere
     }
 
     /// How many nodes a pod of this shape fits on now.
     pub fn count_fits(&mut self, shape: ShapeId) -> usize {
+        let Ok(prepared) = self.prepare(shape) else { return 0 };
         let fit = self.catalog.fit_of(shape);
         let index = Indexes::take_fit(self, fit);
-        let count = if self.looks_beyond_nodes(shape) {
-            index.iter().filter(|node| !self.is_kept_off(shape, *node)).count()
+        let count = if self.looks_beyond_nodes(shape) || prepared.asks_beyond_indexes() {
+            index.iter().filter(|node| !self.is_kept_off(shape, &prepared, *node)).count()
         } else {
             index.count()
         };
@@ -110,17 +127,6 @@ impl Cluster {
         self.topology.filters(shape).is_some() || self.opponents(shape).next().is_some()
     }
 
-    /// Whether something other than what is local to a node keeps a pod of this shape off it.
-    fn is_kept_off(&self, shape: ShapeId, node: NodeId) -> bool {
-        let rules = self.catalog.rules(self.catalog.fit(self.catalog.fit_of(shape)).rules);
-        let book = self.catalog.rulebook(rules.profile);
-        let filters = self.topology.filters(shape).map(Arc::as_ref);
-        (book.filters_by(Plugin::PodTopologySpread)
-            && filters.is_some_and(|filters| self.breaks_spread(filters, node)))
-            || (book.filters_by(Plugin::InterPodAffinity)
-                && self.pod_affinity_refusal(shape, filters, node).is_some())
-    }
-
     /// The node the scheduler would choose for a pod of this shape, made by this controller: the
     /// highest total score among the nodes it fits on. Of equals the one whose id ranks first in an
     /// order drawn from `tie_seed`, the same for every pod.
@@ -130,18 +136,105 @@ impl Cluster {
         controller: Option<WorkloadId>,
         tie_seed: u64,
     ) -> Option<NodeId> {
-        if self.refusal_of_pod(shape).is_some() {
+        self.best_node_beside(Kind { shape, controller, pod: None }, tie_seed)
+    }
+
+    /// The node the scheduler would choose for this pod now: the one that it is nominated to if it
+    /// fits there. `None` when it is gated or fits nowhere.
+    pub fn choose_node(&mut self, pod: PodId, tie_seed: u64) -> Option<NodeId> {
+        let one = self.pod(pod);
+        let (shape, controller, nominated) = (one.shape, one.controller, one.nominated);
+        if self.gate_of(shape).is_some() {
             return None;
         }
-        let fit = self.catalog.fit_of(shape);
-        let id = self.plan_of(shape, controller);
+        let kind = Kind { shape, controller, pod: Some(pod) };
+        if let Some(node) = nominated.filter(|node| self.find_node(*node).is_some()) {
+            let prepared = self.prepare_kind(kind).ok()?;
+            if self.refusal_beside(kind, &prepared, node).is_none() {
+                return Some(node);
+            }
+        }
+        self.best_node_beside(kind, tie_seed)
+    }
+
+    fn best_node_beside(&mut self, kind: Kind, tie_seed: u64) -> Option<NodeId> {
+        let prepared = self.prepare_kind(kind).ok()?;
+        let fit = self.catalog.fit_of(kind.shape);
+        let rules = Arc::clone(self.catalog.rules(self.catalog.fit(fit).rules));
+        let book = Arc::clone(self.catalog.rulebook(rules.profile));
+        if let Some(named) = rules.named_nodes.as_ref().filter(|_| book.narrows_by_name()) {
+            return self.best_of_named(kind, &prepared, named, tie_seed);
+        }
+        let id = self.plan_of(kind.shape, kind.controller);
         let plan = Arc::clone(self.topology.plans.get(id));
         let mut ranking = Indexes::take_ranking(self, fit, (id, &plan), tie_seed);
-        let rules = self.catalog.rules(self.catalog.fit(fit).rules);
-        let book = Arc::clone(self.catalog.rulebook(rules.profile));
+        let excluded = self.nodes_unknown_to_indexes(kind, &prepared, &ranking);
+        excluded.iter().for_each(|node| ranking.drop_node(*node));
         let best = ranking.best(self, &plan, &book);
+        for node in excluded {
+            ranking.refresh_node(self, fit, &plan, node);
+        }
         self.indexes.give_ranking_back((fit, id), ranking);
         best
+    }
+
+    /// The nodes of a ranking that refuse a pod for what no index knows of: volumes, and room that
+    /// is kept for pods that are nominated to them.
+    fn nodes_unknown_to_indexes(
+        &mut self,
+        kind: Kind,
+        prepared: &Prepared,
+        ranking: &Ranking,
+    ) -> Vec<NodeId> {
+        if prepared.asks_beyond_indexes() {
+            let refuses = |node: &NodeId| {
+                self.refusal_beyond_indexes(kind.shape, prepared, *node).is_some()
+            };
+            let mut nodes: Vec<NodeId> = ranking.nodes().filter(refuses).collect();
+            let nominated = self.nodes_with_nominations();
+            nodes.extend(nominated.into_iter().filter(|node| {
+                ranking.has(*node) && self.refusal_beside(kind, prepared, *node).is_some()
+            }));
+            return nodes;
+        }
+        let nominated = self.nodes_with_nominations();
+        let refuses = |node: &NodeId| {
+            ranking.has(*node) && self.refusal_beside(kind, prepared, *node).is_some()
+        };
+        nominated.into_iter().filter(refuses).collect()
+    }
+
+    /// The best of the few nodes that a pod names: no index is worth its while.
+    fn best_of_named(
+        &mut self,
+        kind: Kind,
+        prepared: &Prepared,
+        named: &[String],
+        tie_seed: u64,
+    ) -> Option<NodeId> {
+        let nodes: Vec<NodeId> =
+            named.iter().filter_map(|name| self.nodes.named(name)).collect();
+        let fits = |node: &NodeId| self.refusal_beside(kind, prepared, *node).is_none();
+        let feasible: Vec<NodeId> = nodes.into_iter().filter(fits).collect();
+        if feasible.len() < 2 {
+            return feasible.first().copied();
+        }
+        let id = self.plan_of(kind.shape, kind.controller);
+        let plan = Arc::clone(self.topology.plans.get(id));
+        let totals = self.score_all(kind.shape, &plan, &feasible);
+        let rank = |node: NodeId| std::cmp::Reverse(ranking::tie_rank(node, tie_seed));
+        let best = totals.iter().max_by_key(|(node, verdict)| (verdict.total(), rank(**node)));
+        best.map(|(node, _)| *node)
+    }
+
+    /// What PreFilters find out about a kind of pod.
+    fn prepare_kind(&mut self, kind: Kind) -> Result<Prepared, Refusal> {
+        let mut prepared = self.prepare(kind.shape)?;
+        if self.has_hard_defaults(kind.shape) {
+            let plan = self.plan_of(kind.shape, kind.controller);
+            prepared.filters = Some(Arc::new(self.topology.plans.get(plan).filters.clone()));
+        }
+        Ok(prepared)
     }
 
     /// Utilisation of one resource of a node, 0 for a node that has none of it.

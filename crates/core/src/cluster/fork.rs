@@ -5,6 +5,7 @@ use std::ops::{Deref, DerefMut};
 use super::{Cluster, nodes::Node};
 use crate::ids::{BudgetId, NodeId, PodId, TaintsId};
 use crate::scheduling::{ForkMark, Indexes};
+use crate::storage::StorageUndo;
 
 /// A cluster on which things may be tried. Dropping it takes everything back, so that the parent
 /// never sees any of it; [`Fork::commit`] keeps it. Forks nest.
@@ -31,6 +32,7 @@ pub(super) enum Undo {
     Bound(PodId),
     Unbound(PodId, NodeId, u32),
     BudgetUsed(BudgetId, i64),
+    Storage(StorageUndo),
 }
 
 /// The undo steps of all open forks, oldest first.
@@ -60,6 +62,12 @@ impl Cluster {
         Fork { cluster: self, mark, index_mark, kept: false }
     }
 
+    /// Notes how a change of the storage is taken back.
+    pub(crate) fn note_storage_undo(&mut self, step: StorageUndo) {
+        self.undo.push(Undo::Storage(step));
+        self.changed();
+    }
+
     /// Whether a fork is open.
     pub(crate) fn is_fork(&self) -> bool {
         self.undo.is_open()
@@ -76,6 +84,7 @@ impl Cluster {
                 Undo::PodAdded(pod, new_slot) => self.undo_pod_added(pod, new_slot),
                 Undo::Bound(pod) => self.undo_bound(pod),
                 Undo::Unbound(pod, node, slot) => self.undo_unbound(pod, node, slot),
+                Undo::Storage(step) => self.storage.undo(step),
                 Undo::BudgetUsed(budget, before) => self.write_disruptions(budget, before),
             }
         }

@@ -57,6 +57,9 @@ impl Cluster {
 
     /// Takes over what pods refer to: namespaces, services, volumes, devices.
     pub fn take_surroundings(&mut self, snapshot: &Snapshot) {
+        for object in &snapshot.storage.0 {
+            self.put_storage(object.clone());
+        }
         for namespace in &snapshot.namespaces {
             self.set_namespace(&namespace.name, namespace.labels.clone());
         }

@@ -3,6 +3,8 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use super::{Cluster, fork::Undo};
 use crate::catalog::{CPU, MEMORY, PODS, Surface};
 use crate::ids::{GroupId, ImagesId, NodeId, PodId, ResourceId, SurfaceId, TaintsId, TemplateId};
@@ -80,6 +82,7 @@ pub(crate) struct Nodes {
     pub(crate) scoring_cpu_milli: Vec<i64>,
     pub(crate) scoring_memory_bytes: Vec<i64>,
     pub(crate) image_spread: ImageSpread,
+    by_name: FxHashMap<Arc<str>, NodeId>,
     born: u64,
     alive: usize,
 }
@@ -138,6 +141,11 @@ impl Nodes {
 
     pub(crate) fn find(&self, node: NodeId) -> Option<&Node> {
         self.slots.get(node.index())?.as_ref()
+    }
+
+    /// The node of this name; of several the first that came.
+    pub(crate) fn named(&self, name: &str) -> Option<NodeId> {
+        self.by_name.get(name).copied()
     }
 
     pub(super) fn get_mut(&mut self, node: NodeId) -> &mut Node {
@@ -273,6 +281,7 @@ impl Cluster {
         self.nodes.scoring_cpu_milli[id.index()] = 0;
         self.nodes.scoring_memory_bytes[id.index()] = 0;
         self.nodes.image_spread.node_came(self.catalog.images(node.images));
+        self.nodes.by_name.entry(Arc::clone(&node.name)).or_insert(id);
         self.nodes.slots[id.index()] = Some(node);
         self.nodes.alive += 1;
         self.topology_node_came(id);
@@ -295,6 +304,9 @@ impl Cluster {
         self.nodes.free.insert(id);
         self.nodes.alive -= 1;
         self.nodes.image_spread.node_left(self.catalog.images(node.images));
+        if self.nodes.by_name.get(&node.name) == Some(&id) {
+            self.nodes.by_name.remove(&node.name);
+        }
         self.topology.node_left(id);
         self.indexes.node_changed(id);
         node

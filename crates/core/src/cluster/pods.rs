@@ -296,6 +296,10 @@ impl Cluster {
         let pod = self.pods.get(id);
         let (shape, is_going) = (pod.shape, pod.deletion_at.is_some());
         self.topology.account(shape, node, sign, is_going);
+        if let Some(uses) = self.storage.use_of(shape).cloned() {
+            let name = Arc::clone(&self.nodes.get(node).name);
+            self.storage.account(&uses, &name, sign > 0);
+        }
         let sign = i64::from(sign);
         let fit = self.catalog.fit(self.catalog.fit_of(shape));
         for (resource, amount) in &fit.requests {
@@ -342,6 +346,11 @@ impl Cluster {
             self.pods.going.remove(&id);
         }
         self.changed();
+    }
+
+    /// The nodes that pods without one are nominated to, in the order of their ids.
+    pub(crate) fn nodes_with_nominations(&self) -> Vec<NodeId> {
+        self.pods.nominated.keys().copied().collect()
     }
 
     /// The pods that have no node and are nominated to this one, in the order of their nomination.

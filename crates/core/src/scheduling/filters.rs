@@ -1,11 +1,9 @@
 //! Filters: why a pod does not fit a node, in kube-scheduler's order.
 
-use std::sync::Arc;
-
+use super::prepared::Prepared;
 use super::profile::Plugin;
 use super::refusal::Refusal;
 use super::rulebook::Rulebook;
-use super::topology::FilterPlan;
 use crate::catalog::{CPU, Fit, MEMORY, PODS, Rules};
 use crate::cluster::Cluster;
 use crate::ids::{NodeId, ResourceId, ShapeId};
@@ -16,30 +14,27 @@ impl Cluster {
     /// of its profile, or `None`.
     #[must_use]
     pub fn refusal(&self, shape: ShapeId, node: NodeId) -> Option<Refusal> {
-        self.refusal_of_pod(shape).or_else(|| {
-            let plan = self.topology.filters(shape).map(Arc::as_ref);
-            self.refusal_by_node(shape, plan, node)
-        })
+        match self.prepare(shape) {
+            Ok(prepared) => self.refusal_by_node(shape, &prepared, node),
+            Err(refusal) => Some(refusal),
+        }
     }
 
     /// Why a pod of this shape fits no node at all, whatever the nodes: what upstream finds out
     /// before it looks at one.
     #[must_use]
     pub fn refusal_of_pod(&self, shape: ShapeId) -> Option<Refusal> {
-        let rules = self.catalog.rules(self.catalog.fit(self.catalog.fit_of(shape)).rules);
-        let book = self.catalog.rulebook(rules.profile);
-        let contradicts = book.filters_by(Plugin::NodeAffinity)
-            && rules.named_nodes().is_some_and(|names| names.is_empty());
-        contradicts.then(|| Refusal::of_pod(Plugin::NodeAffinity, "pod affinity terms conflict"))
+        self.prepare(shape).err()
     }
 
     /// The first filter that refuses the node.
     pub(super) fn refusal_by_node(
         &self,
         shape: ShapeId,
-        plan: Option<&FilterPlan>,
+        prepared: &Prepared,
         node: NodeId,
     ) -> Option<Refusal> {
+        let plan = prepared.filters.as_deref();
         let fit = self.catalog.fit(self.catalog.fit_of(shape));
         let rules = self.catalog.rules(fit.rules);
         let book = self.catalog.rulebook(rules.profile);
@@ -57,14 +52,17 @@ impl Cluster {
             Plugin::PodTopologySpread => self.spread_refusal(plan?, node),
             Plugin::InterPodAffinity => self.pod_affinity_refusal(shape, plan, node),
             Plugin::NodeDeclaredFeatures => self.features_refusal(rules, node),
-            _ => None,
+            plugin => self.volume_refusal(prepared, plugin, node),
         })
     }
 
     /// PreFilter has narrowed the nodes to those that the terms name, and this is another.
     fn is_not_named(&self, rules: &Rules, node: NodeId) -> bool {
-        let named = rules.named_nodes();
-        named.is_some_and(|named| named.binary_search(&self.node_name(node)).is_err())
+        let name = self.node_name(node);
+        let is_other = |named: &Vec<String>| {
+            named.binary_search_by(|one| one.as_str().cmp(name)).is_err()
+        };
+        rules.named_nodes.as_ref().is_some_and(is_other)
     }
 
     fn cordon_refusal(&self, rules: &Rules, node: NodeId) -> Option<Refusal> {

@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::Kind;
 use super::pod_affinity::AffinityRange;
+use super::prepared::Prepared;
 use super::profile::Plugin;
 use super::refusal::{Refusal, describe_refusals};
 use super::rulebook::Rulebook;
@@ -15,8 +17,9 @@ use super::spread::{SpreadCensus, SpreadRange};
 use super::topology::Plan;
 use crate::catalog::Fit;
 use crate::cluster::Cluster;
-use crate::ids::{NodeId, PodId, ShapeId, WorkloadId};
+use crate::ids::{NodeId, PodId, ShapeId};
 use crate::taints::intolerable_preferences;
+use crate::time::SimTime;
 
 /// What every node says to a pod.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -74,17 +77,18 @@ impl Cluster {
         }
         let plan_id = self.plan_of(shape, controller);
         let plan = Arc::clone(self.topology.plans.get(plan_id));
-        let whole = self.refusal_of_pod(shape);
+        let kind = Kind { shape, controller, pod: Some(pod) };
+        let prepared = self.prepare_kind(kind);
         let refusals: Vec<(NodeId, Option<Refusal>)> = nodes
             .into_iter()
-            .map(|node| {
-                let refusal = whole.clone().or_else(|| self.refusal_beside(pod, &plan, node));
-                (node, refusal)
+            .map(|node| match &prepared {
+                Ok(prepared) => (node, self.refusal_beside(kind, prepared, node)),
+                Err(refusal) => (node, Some(refusal.clone())),
             })
             .collect();
         let feasible: Vec<NodeId> =
             refusals.iter().filter(|one| one.1.is_none()).map(|one| one.0).collect();
-        let mut verdicts = self.score_all(shape, controller, &plan, &feasible);
+        let mut verdicts = self.score_all(shape, &plan, &feasible);
         let highest = verdicts.values().map(|verdict| verdict.total()).max();
         let best = match nominated.filter(|node| feasible.contains(node)) {
             Some(nominated) => vec![nominated],
@@ -126,40 +130,45 @@ impl Cluster {
     /// Source: `RunFilterPluginsWithNominatedPods`.
     pub(super) fn refusal_beside(
         &mut self,
-        pod: PodId,
-        plan: &Plan,
+        kind: Kind,
+        prepared: &Prepared,
         node: NodeId,
     ) -> Option<Refusal> {
-        let shape = self.pod(pod).shape;
-        let nominated = self.nominated_before(pod, node);
+        let nominated = self.nominated_before(kind, node);
         if !nominated.is_empty() {
-            let now = self.pod(pod).created_at;
+            let mut with_them = prepared.clone();
             let mut fork = self.fork();
             for other in nominated {
-                fork.bind(other, node, now);
+                fork.bind(other, node, SimTime::default());
+                with_them.pod_came(&fork, other);
             }
-            let refusal = fork.refusal_by_node(shape, Some(&plan.filters), node);
+            let refusal = fork.refusal_by_node(kind.shape, &with_them, node);
             if refusal.is_some() {
                 return refusal;
             }
         }
-        self.refusal_by_node(shape, Some(&plan.filters), node)
+        self.refusal_by_node(kind.shape, prepared, node)
     }
 
-    /// The pods nominated to a node that this one must leave room for.
-    fn nominated_before(&self, pod: PodId, node: NodeId) -> Vec<PodId> {
-        let priority = self.shape(self.pod(pod).shape).priority;
+    /// The pods nominated to a node that this one must leave room for: those that a profile
+    /// schedules, of no lower priority.
+    fn nominated_before(&self, kind: Kind, node: NodeId) -> Vec<PodId> {
+        let priority = self.shape(kind.shape).priority;
         let yields_to = |other: &PodId| {
-            *other != pod && self.shape(self.pod(*other).shape).priority >= priority
+            let pod = self.pod(*other);
+            let spec = self.shape(pod.shape);
+            Some(*other) != kind.pod
+                && spec.priority >= priority
+                && pod.deletion_at.is_none()
+                && self.catalog.knows_scheduler(&spec.scheduler_name)
         };
         self.nominated_to(node).iter().copied().filter(yields_to).collect()
     }
 
     /// The scores of nodes that all fit.
-    fn score_all(
+    pub(super) fn score_all(
         &self,
         shape: ShapeId,
-        _controller: Option<WorkloadId>,
         plan: &Plan,
         feasible: &[NodeId],
     ) -> BTreeMap<NodeId, Verdict> {

@@ -122,7 +122,7 @@ impl Ranking {
         }
     }
 
-    fn refresh_node(&mut self, cluster: &mut Cluster, fit: FitId, plan: &Plan, node: NodeId) {
+    pub(super) fn refresh_node(&mut self, cluster: &mut Cluster, fit: FitId, plan: &Plan, node: NodeId) {
         if cluster.nodes.find(node).is_none() || !cluster.fits_node(fit, node) {
             self.drop_node(node);
             return;
@@ -183,6 +183,17 @@ impl Ranking {
         self.classes[id as usize].look = look.into();
         self.by_look.insert(look.into(), id);
         id
+    }
+
+    /// The nodes that are ranked, in the order of their ids.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
+        let ranked = self.class_of.iter().enumerate().filter(|(_, class)| **class != NO_CLASS);
+        ranked.map(|(index, _)| NodeId::at(index))
+    }
+
+    /// Whether a node is ranked.
+    pub(super) fn has(&self, node: NodeId) -> bool {
+        self.class_of.get(node.index()).is_some_and(|class| *class != NO_CLASS)
     }
 
     /// Takes a node out, until it is looked at again.

@@ -76,6 +76,12 @@ impl Rulebook {
         !is_checked_always && is_extended(name) && self.profile.arguments.fit.ignores(name)
     }
 
+    /// Whether required terms that name nodes narrow them down before any filter runs.
+    pub(super) fn narrows_by_name(&self) -> bool {
+        self.filters_by(Plugin::NodeAffinity)
+            && self.profile.pre_filters.contains(&Plugin::NodeAffinity)
+    }
+
     /// Whether what the profile adds tells nodes apart by name or hostname.
     pub(super) fn looks_at_names(&self) -> bool {
         self.looks_at_names

@@ -39,22 +39,12 @@ impl Cluster {
             let node = self.choose_node(*id, TIE_SEED);
             if let Some(node) = node {
                 let now = self.pod(*id).created_at;
+                self.reserve(*id, node, false);
                 self.bind(*id, node, now);
             }
             placements.push((*id, node));
         }
         placements
-    }
-
-    /// The node the scheduler would choose for this pod now; `None` when it is gated or fits
-    /// nowhere.
-    pub fn choose_node(&mut self, pod: PodId, tie_seed: u64) -> Option<NodeId> {
-        let one = self.pod(pod);
-        let (shape, controller) = (one.shape, one.controller);
-        if self.gate_of(shape).is_some() {
-            return None;
-        }
-        self.best_node(shape, controller, tie_seed)
     }
 }
 

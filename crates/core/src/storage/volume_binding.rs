@@ -52,6 +52,16 @@ pub struct PodBindings {
     pub provisioned: Vec<WantedClaim>,
 }
 
+impl PodBindings {
+    /// The claims, there already, for which a volume is made.
+    pub fn claims_to_be_made(&self) -> impl Iterator<Item = ClaimId> + '_ {
+        self.provisioned.iter().filter_map(|wanted| match wanted {
+            WantedClaim::Claim(claim) => Some(*claim),
+            WantedClaim::Template(_) => None,
+        })
+    }
+}
+
 /// A wanted claim, with what is asked for.
 #[derive(Clone, Copy)]
 struct Wanted<'a> {

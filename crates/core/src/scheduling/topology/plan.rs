@@ -164,7 +164,7 @@ impl Cluster {
         carriers.filter(|(usage, _)| *usage == TermUse::RequiredAnti).map(|(_, sum)| sum)
     }
 
-    fn has_hard_defaults(&self, shape: ShapeId) -> bool {
+    pub(crate) fn has_hard_defaults(&self, shape: ShapeId) -> bool {
         match &self.arguments_of(shape).spread {
             SpreadDefaults::System => false,
             SpreadDefaults::List(constraints) => constraints.iter().any(|one| one.hard),

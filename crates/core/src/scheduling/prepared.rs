@@ -1,0 +1,145 @@
+//! What is found out about a pod before any node is looked at, and what then keeps it off nodes
+//! beyond what is local to a node.
+
+use std::sync::Arc;
+
+use super::profile::Plugin;
+use super::refusal::Refusal;
+use super::topology::FilterPlan;
+use crate::cluster::Cluster;
+use crate::ids::{NodeId, PodId, ShapeId};
+use crate::storage::{NodeView, VolumePlan, VolumeUse};
+
+/// What PreFilter plugins keep for their filters. It holds as long as the cluster stays as it is;
+/// on a trial that adds or takes away pods see [`Prepared::pod_came`].
+#[derive(Clone, Debug, Default)]
+pub(super) struct Prepared {
+    pub(super) filters: Option<Arc<FilterPlan>>,
+    volumes: Option<(Arc<VolumeUse>, VolumePlan)>,
+}
+
+impl Prepared {
+    /// Whether filters must be asked that no index knows about.
+    pub(super) fn asks_beyond_indexes(&self) -> bool {
+        self.volumes.as_ref().is_some_and(|(_, plan)| !plan.is_empty())
+    }
+
+    /// A pod was put on a node for a trial.
+    pub(super) fn pod_came(&mut self, cluster: &Cluster, pod: PodId) {
+        self.restrict(cluster, pod, true);
+    }
+
+    /// A pod was taken off its node for a trial.
+    pub(super) fn pod_left(&mut self, cluster: &Cluster, pod: PodId) {
+        self.restrict(cluster, pod, false);
+    }
+
+    fn restrict(&mut self, cluster: &Cluster, pod: PodId, comes: bool) {
+        let restrictions = self.volumes.as_mut().and_then(|(_, plan)| plan.restrictions.as_mut());
+        let Some(restrictions) = restrictions else { return };
+        let Some(other) = cluster.storage.use_of(cluster.pod(pod).shape) else { return };
+        if comes {
+            restrictions.pod_came(&cluster.storage, other);
+        } else {
+            restrictions.pod_left(&cluster.storage, other);
+        }
+    }
+}
+
+impl Cluster {
+    /// Runs the PreFilter plugins for pods of a shape.
+    ///
+    /// # Errors
+    /// The refusal of the first plugin, in the profile's order, that refuses the pod as a whole.
+    pub(super) fn prepare(&self, shape: ShapeId) -> Result<Prepared, Refusal> {
+        let rules = self.catalog.rules(self.catalog.fit(self.catalog.fit_of(shape)).rules);
+        let book = self.catalog.rulebook(rules.profile);
+        let pre_filters = &book.profile.pre_filters;
+        let mut prepared =
+            Prepared { filters: self.topology.filters(shape).cloned(), ..Prepared::default() };
+        let mut refusals: Vec<Refusal> = Vec::new();
+        if pre_filters.contains(&Plugin::NodeAffinity) && rules.contradict_themselves() {
+            let reason = "pod affinity terms conflict";
+            refusals.push(Refusal::of_pod(Plugin::NodeAffinity, reason));
+        }
+        if let Some(uses) = self.storage.use_of(shape) {
+            match self.storage.plan(uses, pre_filters) {
+                Ok(plan) => prepared.volumes = Some((Arc::clone(uses), plan)),
+                Err(refusal) => refusals.push(refusal),
+            }
+        }
+        let place = |one: &Refusal| pre_filters.iter().position(|plugin| *plugin == one.plugin);
+        match refusals.into_iter().min_by_key(place) {
+            Some(first) => Err(first),
+            None => Ok(prepared),
+        }
+    }
+
+    /// A node as plugins about volumes and devices see it.
+    pub(super) fn view_of(&self, node: NodeId) -> NodeView<'_> {
+        let hostname = self.nodes.get(node).hostname.as_deref();
+        NodeView { name: self.node_name(node), labels: self.node_labels(node), hostname }
+    }
+
+    /// What a plugin about volumes says of a node.
+    pub(super) fn volume_refusal(
+        &self,
+        prepared: &Prepared,
+        plugin: Plugin,
+        node: NodeId,
+    ) -> Option<Refusal> {
+        let (uses, plan) = prepared.volumes.as_ref()?;
+        self.storage.refusal(uses, plan, plugin, &self.view_of(node))
+    }
+
+    /// Whether something other than what is local to a node keeps a pod of this shape off it.
+    pub(super) fn is_kept_off(&self, shape: ShapeId, prepared: &Prepared, node: NodeId) -> bool {
+        let book = self.rulebook_of(shape);
+        let filters = prepared.filters.as_deref();
+        (book.filters_by(Plugin::PodTopologySpread)
+            && filters.is_some_and(|filters| self.breaks_spread(filters, node)))
+            || (book.filters_by(Plugin::InterPodAffinity)
+                && self.pod_affinity_refusal(shape, filters, node).is_some())
+            || (prepared.asks_beyond_indexes()
+                && self.refusal_beyond_indexes(shape, prepared, node).is_some())
+    }
+
+    /// The first refusal by a filter that no index knows about.
+    pub(super) fn refusal_beyond_indexes(
+        &self,
+        shape: ShapeId,
+        prepared: &Prepared,
+        node: NodeId,
+    ) -> Option<Refusal> {
+        let filters = self.rulebook_of(shape).profile.filters.iter();
+        filters.copied().find_map(|plugin| self.volume_refusal(prepared, plugin, node))
+    }
+
+    /// Gives the claims of a pod that is about to be bound what was found for them on the node. With
+    /// `provisions`, volumes that are to be made are there at once.
+    pub(super) fn reserve(&mut self, pod: PodId, node: NodeId, provisions: bool) {
+        let one = self.pod(pod);
+        let (shape, pod_name) = (one.shape, Arc::clone(&one.name));
+        if self.storage.use_of(shape).is_none() {
+            return;
+        }
+        let Ok(prepared) = self.prepare(shape) else { return };
+        let Some((uses, plan)) = prepared.volumes else { return };
+        let bindings = self.storage.bindings(&uses, &plan, &self.view_of(node));
+        let node_name = self.node_name(node).to_owned();
+        if let Some(undo) = self.storage.reserve(&uses, &bindings, &pod_name, &node_name) {
+            self.note_storage_undo(undo);
+        }
+        if !provisions {
+            return;
+        }
+        for claim in bindings.claims_to_be_made() {
+            let labels = self.node_labels(node).clone();
+            let hostname = self.nodes.get(node).hostname.clone();
+            let view = NodeView { name: &node_name, labels: &labels, hostname: hostname.as_deref() };
+            if let Some(undo) = self.storage.provision(claim, &view) {
+                self.note_storage_undo(undo);
+            }
+        }
+    }
+}
