@@ -31,7 +31,7 @@ use crate::ids::{GroupId, NodeId, PodId, ResourceId, ShapeId, WorkloadId};
 use crate::labels::Labels;
 use crate::pod::PodSpec;
 use crate::scheduling::profile::{PluginArguments, SchedulerProfiles};
-use crate::scheduling::{Indexes, Topology};
+use crate::scheduling::{Indexes, PreemptionIndexes, Topology};
 use crate::storage::{Storage, StorageObject};
 use crate::taints::Taint;
 
@@ -53,6 +53,7 @@ pub struct Cluster {
     pub(crate) indexes: Indexes,
     pub(crate) topology: Topology,
     pub(crate) storage: Storage,
+    pub(crate) preemption_indexes: PreemptionIndexes,
     version: u64,
     node_version: u64,
 }

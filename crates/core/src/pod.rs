@@ -177,6 +177,8 @@ pub struct PodObject {
     pub started_at: Option<SimTime>,
     /// The scheduler has marked it PodScheduled=False with reason Unschedulable.
     pub marked_unschedulable: bool,
+    /// The scheduler asked it to go for a pod of higher priority (its `DisruptionTarget` condition).
+    pub is_preempted: bool,
     /// When the PodScheduled condition became what it is.
     pub scheduled_condition_at: Option<SimTime>,
 }

@@ -18,6 +18,7 @@ mod images;
 mod indexes;
 mod judgement;
 mod pod_affinity;
+mod preemption;
 mod prepared;
 pub mod profile;
 mod queue;
@@ -32,6 +33,8 @@ mod topology;
 pub(crate) use images::ImageSpread;
 pub(crate) use indexes::{ForkMark, Indexes};
 pub use judgement::{Judgement, Verdict};
+pub(crate) use preemption::PreemptionIndexes;
+pub use preemption::{Candidate, PreemptionOutcome};
 pub use profile::{ExtensionPoint, Plugin, PluginArguments, SchedulerProfile, SchedulerProfiles};
 pub use queue::{Backoff, PodQueue};
 pub use refusal::{Refusal, describe_refusals};
@@ -187,9 +190,8 @@ impl Cluster {
         ranking: &Ranking,
     ) -> Vec<NodeId> {
         if prepared.asks_beyond_indexes() {
-            let refuses = |node: &NodeId| {
-                self.refusal_beyond_indexes(kind.shape, prepared, *node).is_some()
-            };
+            let refuses =
+                |node: &NodeId| self.refusal_beyond_indexes(kind.shape, prepared, *node).is_some();
             let mut nodes: Vec<NodeId> = ranking.nodes().filter(refuses).collect();
             let nominated = self.nodes_with_nominations();
             nodes.extend(nominated.into_iter().filter(|node| {
@@ -212,8 +214,7 @@ impl Cluster {
         named: &[String],
         tie_seed: u64,
     ) -> Option<NodeId> {
-        let nodes: Vec<NodeId> =
-            named.iter().filter_map(|name| self.nodes.named(name)).collect();
+        let nodes: Vec<NodeId> = named.iter().filter_map(|name| self.nodes.named(name)).collect();
         let fits = |node: &NodeId| self.refusal_beside(kind, prepared, *node).is_none();
         let feasible: Vec<NodeId> = nodes.into_iter().filter(fits).collect();
         if feasible.len() < 2 {

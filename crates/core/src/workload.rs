@@ -1,5 +1,7 @@
 //! What makes pods and what protects them: controllers, priority classes, disruption budgets.
 
+use std::collections::BTreeSet;
+
 use crate::labels::LabelSelector;
 use crate::pod::{ControllerRef, PodSpec};
 use crate::time::SimTime;
@@ -79,6 +81,8 @@ pub struct DisruptionBudgetObject {
     pub rule: DisruptionRule,
     /// `status.disruptionsAllowed`; `None` where the file gave no status.
     pub disruptions_allowed: Option<i64>,
+    /// `status.disruptedPods`: names of pods whose eviction is under way; they use nothing more.
+    pub disrupted_pods: BTreeSet<String>,
 }
 
 /// What a disruption budget demands.

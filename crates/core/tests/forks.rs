@@ -16,6 +16,7 @@ fn budget() -> DisruptionBudgetObject {
         selector: None,
         rule: DisruptionRule::MinAvailable(CountOrPercent::Count(1)),
         disruptions_allowed: None,
+        disrupted_pods: std::collections::BTreeSet::new(),
     }
 }
 

@@ -96,13 +96,22 @@ impl Cluster {
     /// pods match; `maxUnavailable` and percentages refer to them. Where nobody knows how many a
     /// controller wants, it is taken to want those that it has.
     pub fn refresh_budgets(&mut self) {
+        self.refresh_some_budgets(|_| true);
+    }
+
+    /// The same for budgets of which the file did not say what they allow.
+    pub(crate) fn refresh_unstated_budgets(&mut self) {
+        self.refresh_some_budgets(|budget| budget.object.disruptions_allowed.is_none());
+    }
+
+    fn refresh_some_budgets(&mut self, is_concerned: impl Fn(&Budget) -> bool) {
         if self.budgets.is_empty() {
             return;
         }
         self.match_budgets();
         for index in 0..self.budgets.len() {
             let budget = &self.budgets[index];
-            if budget.deleted {
+            if budget.deleted || !is_concerned(budget) {
                 continue;
             }
             let healthy = self.healthy_pods(budget);

@@ -51,7 +51,7 @@ impl Cluster {
         for budget in &snapshot.budgets {
             cluster.add_budget(budget.clone());
         }
-        cluster.refresh_budgets();
+        cluster.refresh_unstated_budgets();
         cluster
     }
 
@@ -106,6 +106,7 @@ impl Cluster {
                 self.set_nominated(pod, find(&object.nominated_node_name));
             }
         }
+        self.set_preempted(pod, object.is_preempted);
         if object.deletion_at.is_some() {
             self.set_deletion(pod, object.deletion_at);
         }

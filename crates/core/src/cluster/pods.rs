@@ -33,6 +33,8 @@ pub struct Pod {
     pub phase: PodPhase,
     /// The scheduler has said that it fits nowhere.
     pub marked_unschedulable: bool,
+    /// The scheduler asked it to go for a pod of higher priority.
+    pub is_preempted: bool,
     /// Counts pods ever made: the order of creation, and what tells a pod from an earlier one with
     /// the same id.
     pub serial: u64,
@@ -163,6 +165,7 @@ impl Cluster {
             deletion_at: None,
             phase: PodPhase::Pending,
             marked_unschedulable: false,
+            is_preempted: false,
             serial,
             slot: 0,
         });
@@ -189,6 +192,7 @@ impl Cluster {
         self.pods.unbound.remove(&pod.serial);
         if let Some(nominated) = pod.nominated {
             self.pods.drop_nomination(id, nominated);
+            self.indexes.node_changed(nominated);
         }
         self.pods.going.remove(&id);
         self.pods.discount_owner(pod.shape, pod.controller);
@@ -229,6 +233,7 @@ impl Cluster {
             self.pods.unbound.remove(&serial);
             if let Some(nominated) = nominated {
                 self.pods.drop_nomination(id, nominated);
+                self.indexes.node_changed(nominated);
             }
         }
         self.changed();
@@ -326,6 +331,12 @@ impl Cluster {
         }
     }
 
+    /// Notes that a pod was asked to go for one of higher priority. Not undone by forks.
+    pub fn set_preempted(&mut self, id: PodId, is_preempted: bool) {
+        self.pods.get_mut(id).is_preempted = is_preempted;
+        self.changed();
+    }
+
     /// Notes when a pod was bound, for pods that were bound before the cluster was looked at.
     pub fn set_bound_at(&mut self, id: PodId, at: SimTime) {
         self.pods.get_mut(id).bound_at = at;
@@ -367,9 +378,11 @@ impl Cluster {
         let before = std::mem::replace(&mut self.pods.get_mut(id).nominated, node);
         if let Some(before) = before {
             self.pods.drop_nomination(id, before);
+            self.indexes.node_changed(before);
         }
         if let Some(node) = node {
             self.pods.nominated.entry(node).or_default().push(id);
+            self.indexes.node_changed(node);
         }
         self.changed();
     }

@@ -111,6 +111,7 @@ impl Row {
                 selector: Some(LabelSelector::default()),
                 rule: DisruptionRule::MinAvailable(CountOrPercent::Count(1)),
                 disruptions_allowed: Some(*left),
+                disrupted_pods: std::collections::BTreeSet::new(),
             });
         }
         judge(&self.cluster, pod, &self.rules, NOW)
@@ -227,6 +228,7 @@ fn pods_of_one_budget_can_go_while_one_disruption_is_left_but_not_at_one_time() 
         selector: Some(LabelSelector::default()),
         rule: DisruptionRule::MaxUnavailable(CountOrPercent::Count(1)),
         disruptions_allowed: Some(1),
+        disrupted_pods: std::collections::BTreeSet::new(),
     });
     let mut fork = cluster.fork();
     assert!(!use_budgets(&mut fork, &pods));

@@ -286,7 +286,13 @@ fn read_status(status: Fields<'_>, pod: &mut PodObject) -> Read<()> {
         status.optional("nominatedNodeName", fields::text)?.filter(|name| !name.is_empty());
     status.items("conditions", |value| {
         let condition = Fields::of(value)?;
-        if condition.required("type", fields::text)? == "PodScheduled" {
+        let kind = condition.required("type", fields::text)?;
+        if kind == "DisruptionTarget" {
+            let status = condition.or_default("status", fields::text)?;
+            let reason = condition.or_default("reason", fields::text)?;
+            pod.is_preempted = status == "True" && reason == "PreemptionByScheduler";
+        }
+        if kind == "PodScheduled" {
             let status = condition.or_default("status", fields::text)?;
             let reason = condition.or_default("reason", fields::text)?;
             pod.marked_unschedulable = status == "False" && reason == "Unschedulable";

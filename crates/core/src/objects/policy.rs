@@ -1,5 +1,7 @@
 //! Disruption budgets and priority classes.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::error::FieldError;
@@ -21,13 +23,22 @@ pub(super) fn read_budget(object: Fields<'_>) -> Read<DisruptionBudgetObject> {
     let disruptions_allowed = object
         .inside("status", |status| status.optional("disruptionsAllowed", fields::whole))?
         .flatten();
+    let disrupted_pods = object.inside("status", |status| {
+        let names = status.inside("disruptedPods", |pods| Ok(names_of(pods)))?;
+        Ok(names.unwrap_or_default())
+    })?;
     Ok(DisruptionBudgetObject {
         namespace: metadata.namespace,
         name: metadata.name,
         selector,
         rule,
         disruptions_allowed,
+        disrupted_pods: disrupted_pods.unwrap_or_default(),
     })
+}
+
+fn names_of(map: Fields<'_>) -> BTreeSet<String> {
+    map.names().map(str::to_owned).collect()
 }
 
 fn read_rule(spec: Fields<'_>) -> Read<DisruptionRule> {

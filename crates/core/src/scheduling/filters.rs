@@ -59,9 +59,8 @@ impl Cluster {
     /// PreFilter has narrowed the nodes to those that the terms name, and this is another.
     fn is_not_named(&self, rules: &Rules, node: NodeId) -> bool {
         let name = self.node_name(node);
-        let is_other = |named: &Vec<String>| {
-            named.binary_search_by(|one| one.as_str().cmp(name)).is_err()
-        };
+        let is_other =
+            |named: &Vec<String>| named.binary_search_by(|one| one.as_str().cmp(name)).is_err();
         rules.named_nodes.as_ref().is_some_and(is_other)
     }
 

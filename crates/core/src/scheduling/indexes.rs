@@ -143,6 +143,19 @@ impl Indexes {
         cluster.indexes.asked += 1;
     }
 
+    /// The nodes that changed at or after a position in the log; `None` when it does not reach back
+    /// that far.
+    pub(super) fn changed_since(cluster: &mut Cluster, position: u64) -> Option<Vec<NodeId>> {
+        let slots = cluster.nodes.slot_count();
+        cluster.indexes.log.trim(slots);
+        cluster.indexes.log.since(position).map(Iterator::collect)
+    }
+
+    /// The position of the next change in the log.
+    pub(super) fn log_end(cluster: &Cluster) -> u64 {
+        cluster.indexes.log.end()
+    }
+
     /// Ends a fork that was rolled back: nothing that happened on it needs to be told to anybody but
     /// the indexes that were asked in the meantime. They look again at the nodes it touched.
     pub(crate) fn forget_fork(cluster: &mut Cluster, mark: &ForkMark) {

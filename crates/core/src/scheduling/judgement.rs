@@ -161,6 +161,7 @@ impl Cluster {
                 && spec.priority >= priority
                 && pod.deletion_at.is_none()
                 && self.catalog.knows_scheduler(&spec.scheduler_name)
+                && self.gate_of(pod.shape).is_none()
         };
         self.nominated_to(node).iter().copied().filter(yields_to).collect()
     }

@@ -136,7 +136,8 @@ impl Cluster {
         for claim in bindings.claims_to_be_made() {
             let labels = self.node_labels(node).clone();
             let hostname = self.nodes.get(node).hostname.clone();
-            let view = NodeView { name: &node_name, labels: &labels, hostname: hostname.as_deref() };
+            let view =
+                NodeView { name: &node_name, labels: &labels, hostname: hostname.as_deref() };
             if let Some(undo) = self.storage.provision(claim, &view) {
                 self.note_storage_undo(undo);
             }

@@ -122,7 +122,13 @@ impl Ranking {
         }
     }
 
-    pub(super) fn refresh_node(&mut self, cluster: &mut Cluster, fit: FitId, plan: &Plan, node: NodeId) {
+    pub(super) fn refresh_node(
+        &mut self,
+        cluster: &mut Cluster,
+        fit: FitId,
+        plan: &Plan,
+        node: NodeId,
+    ) {
         if cluster.nodes.find(node).is_none() || !cluster.fits_node(fit, node) {
             self.drop_node(node);
             return;

@@ -134,6 +134,7 @@ pub(crate) fn cluster_of(nodes: &[NodeSpec], pods: &[PodSpec]) -> (Cluster, Vec<
         selector: Some(LabelSelector::default()),
         rule: DisruptionRule::MinAvailable(CountOrPercent::Count(1)),
         disruptions_allowed: Some(3),
+        disrupted_pods: std::collections::BTreeSet::new(),
     });
     (cluster, shapes)
 }

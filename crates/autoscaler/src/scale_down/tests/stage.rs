@@ -99,6 +99,7 @@ impl Stage {
                     selector: Some(LabelSelector { requirements: vec![requirement] }),
                     rule: DisruptionRule::MaxUnavailable(CountOrPercent::Count(1)),
                     disruptions_allowed: Some(words[2].parse().expect("a number")),
+                    disrupted_pods: std::collections::BTreeSet::new(),
                 });
             }
             other => panic!("unknown thing {other:?}"),
