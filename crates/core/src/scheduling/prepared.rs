@@ -9,6 +9,7 @@ use super::topology::FilterPlan;
 use crate::cluster::Cluster;
 use crate::ids::{NodeId, PodId, ShapeId};
 use crate::storage::{NodeView, VolumePlan, VolumeUse};
+use crate::time::SimTime;
 
 /// What PreFilter plugins keep for their filters. It holds as long as the cluster stays as it is;
 /// on a trial that adds or takes away pods see [`Prepared::pod_came`].
@@ -113,6 +114,13 @@ impl Cluster {
     ) -> Option<Refusal> {
         let filters = self.rulebook_of(shape).profile.filters.iter();
         filters.copied().find_map(|plugin| self.volume_refusal(prepared, plugin, node))
+    }
+
+    /// Binds a pod to the node that was chosen for it; its claims get their volumes, those too that
+    /// are yet to be made.
+    pub fn place(&mut self, pod: PodId, node: NodeId, at: SimTime) {
+        self.reserve(pod, node, true);
+        self.bind(pod, node, at);
     }
 
     /// Gives the claims of a pod that is about to be bound what was found for them on the node. With

@@ -115,24 +115,16 @@ impl PodQueue {
         tie_seed: u64,
     ) -> Vec<(PodId, NodeId)> {
         let mut bound = Vec::new();
-        let mut heads: BinaryHeap<(i32, Reverse<u64>, ClassKey, bool)> = BinaryHeap::new();
-        heads.extend(self.classes.iter().filter_map(|(key, class)| {
-            Some((class.priority, Reverse(class.first_ready(now)?), *key, false))
-        }));
-        while let Some((priority, Reverse(serial), key, found_room)) = heads.pop() {
-            let class = self.classes.get_mut(&key).expect("heads are of classes that wait");
-            let Some(node) = cluster.best_node(key.0, key.1, tie_seed) else {
-                class.judged_hopeless(cluster, now, self.backoff, found_room);
-                continue;
+        loop {
+            let placed_before = bound.len();
+            let hopeless = self.try_heads(cluster, now, tie_seed, &mut bound);
+            // A pod that was placed after another was found hopeless may be what that one wants
+            // near it, or even out its domains.
+            let could_help = |(key, placed): &(ClassKey, usize)| {
+                *placed < bound.len() && cluster.looks_beyond_nodes(key.0)
             };
-            let waiting = class.waiting.remove(&serial).expect("the head waits");
-            class.unjudged.remove(&serial);
-            cluster.bind(waiting.pod, node, now);
-            bound.push((waiting.pod, node));
-            match class.first_ready(now) {
-                Some(next) => heads.push((priority, Reverse(next), key, true)),
-                None if class.waiting.is_empty() => drop(self.classes.remove(&key)),
-                None => {}
+            if bound.len() == placed_before || !hopeless.iter().any(could_help) {
+                break;
             }
         }
         self.len -= bound.len();
@@ -143,6 +135,41 @@ impl PodQueue {
             }
         }
         bound
+    }
+
+    /// Tries the first pod of each class, by priority and age, until no class has one that can be
+    /// placed. Returns the classes that were found hopeless, and how many pods had been placed.
+    fn try_heads(
+        &mut self,
+        cluster: &mut Cluster,
+        now: SimTime,
+        tie_seed: u64,
+        bound: &mut Vec<(PodId, NodeId)>,
+    ) -> Vec<(ClassKey, usize)> {
+        let mut hopeless = Vec::new();
+        let mut heads: BinaryHeap<(i32, Reverse<u64>, ClassKey, bool)> = BinaryHeap::new();
+        heads.extend(self.classes.iter().filter_map(|(key, class)| {
+            Some((class.priority, Reverse(class.first_ready(now)?), *key, false))
+        }));
+        while let Some((priority, Reverse(serial), key, found_room)) = heads.pop() {
+            let class = self.classes.get_mut(&key).expect("heads are of classes that wait");
+            let head = class.waiting[&serial].pod;
+            let Some(node) = cluster.choose_node(head, tie_seed) else {
+                class.judged_hopeless(cluster, now, self.backoff, found_room);
+                hopeless.push((key, bound.len()));
+                continue;
+            };
+            class.waiting.remove(&serial);
+            class.unjudged.remove(&serial);
+            cluster.place(head, node, now);
+            bound.push((head, node));
+            match class.first_ready(now) {
+                Some(next) => heads.push((priority, Reverse(next), key, true)),
+                None if class.waiting.is_empty() => drop(self.classes.remove(&key)),
+                None => {}
+            }
+        }
+        hopeless
     }
 
     /// When, after `now`, the next back-off of a pod ends that would have fitted somewhere at the
