@@ -30,7 +30,7 @@ fn nodes_5000_pods_150000(bencher: Bencher<'_, '_>) {
         let mut cluster = Cluster::default();
         (0..NODES).for_each(|number| add_node(&mut cluster, number));
         for deployment in 0..DEPLOYMENTS {
-            cluster.add_service("default", labels_of(deployment));
+            cluster.set_service("default", &format!("app-{deployment}"), labels_of(deployment));
         }
         for deployment in 0..DEPLOYMENTS {
             let shape = cluster.intern_shape(&pod_of(deployment));

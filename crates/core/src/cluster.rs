@@ -198,7 +198,7 @@ impl Cluster {
         self.changed();
     }
 
-    fn changed(&mut self) {
+    pub(crate) fn changed(&mut self) {
         if !self.undo.is_open() {
             self.version += 1;
         }

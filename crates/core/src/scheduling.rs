@@ -115,7 +115,7 @@ impl Cluster {
         let Ok(prepared) = self.prepare(shape) else { return 0 };
         let fit = self.catalog.fit_of(shape);
         let index = Indexes::take_fit(self, fit);
-        let count = if self.looks_beyond_nodes(shape) || prepared.asks_beyond_indexes() {
+        let count = if self.looks_beyond_nodes(shape) {
             index.iter().filter(|node| !self.is_kept_off(shape, &prepared, *node)).count()
         } else {
             index.count()
@@ -124,10 +124,13 @@ impl Cluster {
         count
     }
 
-    /// Whether what fits a pod of this shape depends on other nodes than the one it goes to.
+    /// Whether what fits a pod of this shape depends on more than the node it goes to: on pods of
+    /// other nodes, on volumes, on devices.
     #[must_use]
     pub fn looks_beyond_nodes(&self, shape: ShapeId) -> bool {
-        self.topology.filters(shape).is_some() || self.opponents(shape).next().is_some()
+        self.topology.filters(shape).is_some()
+            || self.opponents(shape).next().is_some()
+            || self.storage.use_of(shape).is_some()
     }
 
     /// The node the scheduler would choose for a pod of this shape, made by this controller: the

@@ -243,6 +243,9 @@ impl Builder<'_> {
                     },
                     Object::DisruptionBudget(budget) => Input::ApplyBudget(budget.clone()),
                     Object::NodeGroup(group) => Input::ApplyGroup(Box::new(group.clone())),
+                    Object::Service(_) | Object::Namespace(_) | Object::Storage(_) => {
+                        Input::ApplySurrounding(object.clone())
+                    }
                     _ => continue,
                 },
                 OutsideChange::Scale { kind, namespace, name, replicas } => {

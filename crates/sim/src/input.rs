@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use plimsoll_core::ids::{ShapeId, WorkloadId};
 use plimsoll_core::node_group::NodeGroupSpec;
-use plimsoll_core::objects::Fault;
+use plimsoll_core::objects::{Fault, Object};
 use plimsoll_core::workload::{DisruptionBudgetObject, WorkloadKind, WorkloadObject};
 use plimsoll_core::{NodeObject, PodObject, SimTime, WorkloadKey};
 
@@ -19,6 +19,8 @@ pub enum Input {
     ApplyBudget(DisruptionBudgetObject),
     /// A node that no cloud made joins, or a node's taints and cordon are changed.
     ApplyNode(Box<NodeObject>),
+    /// A service, namespace or object of storage is created or replaced.
+    ApplySurrounding(Box<Object>),
     /// Limits, price or template of a node group change; or a group is added.
     ApplyGroup(Box<NodeGroupSpec>),
     /// A controller wants another number of pods.

@@ -94,10 +94,11 @@ impl Simulation {
             }
         }
         // A pod that fits nowhere else settles it before anything is moved. Moving other pods only
-        // takes room away, so that moving them first could not help it.
+        // takes room away, so that moving them first could not help it, unless it wants them near,
+        // or away.
         let stuck = self.pods.iter().copied().find(|pod| {
             let shape = fork.pod(*pod).shape;
-            !fork.fits_elsewhere(shape, node)
+            !fork.looks_beyond_nodes(shape) && !fork.fits_elsewhere(shape, node)
         });
         if let Some(stuck) = stuck {
             return Trial::NoPlace(Some(stuck));
@@ -145,6 +146,7 @@ impl Simulation {
         }
         remembered.reason == UnremovableReason::NoPlaceToMovePods
             && stuck_moves
+            && !fork.looks_beyond_nodes(shape)
             && !fork.fits_elsewhere(shape, node)
     }
 

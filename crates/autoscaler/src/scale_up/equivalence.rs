@@ -1,8 +1,8 @@
 //! Pods that stand or fall together: judged once, by the first of them.
 
-use plimsoll_core::Cluster;
 use plimsoll_core::ids::{PodId, ShapeId, WorkloadId};
 use plimsoll_core::pod::PodSpec;
+use plimsoll_core::{Cluster, Labels};
 use rustc_hash::FxHashMap;
 
 /// A controller has at most so many groups; further pods of other kinds stand alone. Upstream's
@@ -66,5 +66,12 @@ fn interchangeable(cluster: &Cluster, one: ShapeId, other: ShapeId) -> bool {
     let (a, b) = (cluster.shape(one), cluster.shape(other));
     catalog.fit_of(one) == catalog.fit_of(other)
         && a.labels == b.labels
-        && PodSpec { annotations: b.annotations.clone(), run_for: b.run_for, ..a.clone() } == *b
+        && without_identity(a) == without_identity(b)
+}
+
+/// What pods ask for, apart from what each has for itself.
+fn without_identity(spec: &PodSpec) -> PodSpec {
+    let mut spec = PodSpec { annotations: Labels::new(), run_for: None, ..spec.clone() };
+    spec.volumes.owner = None;
+    spec
 }

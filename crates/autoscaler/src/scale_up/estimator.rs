@@ -179,7 +179,7 @@ impl Packing<'_, '_> {
 struct QuickFit {
     shape: ShapeId,
     requests: Vec<(ResourceId, i64)>,
-    /// Ports, spread, or rules about a single node's name: every node is judged in full.
+    /// Ports, rules about other nodes' pods or a single node's name: every node is judged in full.
     judges_each_node: bool,
     /// What the rules said of the first node.
     rules_match: std::cell::Cell<Option<bool>>,
@@ -195,7 +195,7 @@ impl QuickFit {
             requests: fit.requests.clone(),
             judges_each_node: !fit.ports.is_empty()
                 || rules.look_at_single_nodes()
-                || !catalog.shape(shape).topology_spread.is_empty(),
+                || cluster.looks_beyond_nodes(shape),
             rules_match: std::cell::Cell::new(None),
         }
     }

@@ -158,7 +158,7 @@ pub(crate) fn spread_by_zone(hard: bool) -> PodSpec {
 
 /// A pod that a service of the cluster selects.
 pub(crate) fn selected_by_service(cluster: &mut Cluster) -> PodSpec {
-    cluster.add_service("default", labels(&[("color", "blue")]));
+    cluster.set_service("default", "blue", labels(&[("color", "blue")]));
     // 50,000 of them must have room on 5,000 nodes.
     PodSpec { labels: labels(&[("color", "blue")]), ..sized(10, 10) }
 }

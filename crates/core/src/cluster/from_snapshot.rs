@@ -2,7 +2,7 @@
 
 use super::{Cluster, NodeBirth, PodBirth, WorkloadKey};
 use crate::ids::{NodeId, PodId};
-use crate::objects::Snapshot;
+use crate::objects::{Object, Snapshot};
 use crate::pod::{PodObject, PodPhase};
 use crate::scheduling::profile::SchedulerProfiles;
 use crate::time::SimTime;
@@ -55,7 +55,7 @@ impl Cluster {
         cluster
     }
 
-    /// Takes over what pods refer to: namespaces, services, volumes, devices.
+    /// Takes over what pods refer to: namespaces, services, volumes.
     pub fn take_surroundings(&mut self, snapshot: &Snapshot) {
         for object in &snapshot.storage.0 {
             self.put_storage(object.clone());
@@ -64,10 +64,19 @@ impl Cluster {
             self.set_namespace(&namespace.name, namespace.labels.clone());
         }
         for service in &snapshot.services {
-            // A service without a selector selects nothing.
-            if !service.selector.is_empty() {
-                self.add_service(&service.namespace, service.selector.clone());
+            self.set_service(&service.namespace, &service.name, service.selector.clone());
+        }
+    }
+
+    /// Takes over an object that pods may refer to; others have no effect.
+    pub fn take_surrounding(&mut self, object: &Object) {
+        match object {
+            Object::Storage(object) => self.put_storage(object.clone()),
+            Object::Namespace(one) => self.set_namespace(&one.name, one.labels.clone()),
+            Object::Service(one) => {
+                self.set_service(&one.namespace, &one.name, one.selector.clone());
             }
+            _ => {}
         }
     }
 

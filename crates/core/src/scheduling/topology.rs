@@ -18,6 +18,7 @@ pub(crate) use reach::Reach;
 pub(crate) use sum::Sum;
 pub(crate) use tally::{Namespaces, Query, Tally, TermUse};
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -46,9 +47,12 @@ pub(crate) struct Topology {
     by_shape: Vec<ShapeCounts>,
     pub(super) plans: Plans,
     namespaces: Namespaces,
-    /// Namespace and selector of each service that has one.
-    services: Vec<(String, Labels)>,
+    /// The selector of each service that has one, by namespace and name.
+    services: Services,
 }
+
+/// Selectors of services by namespace and name.
+type Services = BTreeMap<(String, String), Labels>;
 
 /// A reach and the nodes within it.
 #[derive(Clone, Debug)]
@@ -135,7 +139,7 @@ impl Topology {
         }
     }
 
-    /// A controller's selector changed: the default constraints may.
+    /// A controller's or service's selector changed: the default constraints may.
     pub(crate) fn controllers_changed(&mut self) {
         self.plans.generation += 1;
     }
@@ -145,9 +149,12 @@ impl Topology {
         &self.namespaces
     }
 
-    /// Namespace and selector of each service that has one.
-    pub(crate) fn services(&self) -> &[(String, Labels)] {
-        &self.services
+    /// The selectors of the services of a namespace.
+    pub(crate) fn services_in(&self, namespace: &str) -> impl Iterator<Item = &Labels> + '_ {
+        let namespace = namespace.to_owned();
+        let first = (namespace.clone(), String::new());
+        let all = self.services.range(first..).take_while(move |(key, _)| key.0 == namespace);
+        all.map(|(_, selector)| selector)
     }
 
     /// The sums of the carriers of the terms, with this use, that mean pods of a shape.
@@ -169,13 +176,23 @@ impl Cluster {
         if self.topology.namespaces.get(name) != Some(&labels) {
             self.topology.namespaces.insert(name.to_owned(), labels);
             self.recount_topology();
+            self.changed();
         }
     }
 
-    /// Adds a service: pods that its selector matches are spread by the default constraints.
-    pub fn add_service(&mut self, namespace: &str, selector: Labels) {
-        self.topology.services.push((namespace.to_owned(), selector));
-        self.recount_topology();
+    /// Gives a service its selector: pods that it matches are spread by the default constraints. An
+    /// empty one selects nothing.
+    pub fn set_service(&mut self, namespace: &str, name: &str, selector: Labels) {
+        let key = (namespace.to_owned(), name.to_owned());
+        let before = if selector.is_empty() {
+            self.topology.services.remove(&key)
+        } else {
+            self.topology.services.insert(key, selector.clone())
+        };
+        if before.unwrap_or_default() != selector {
+            self.topology.controllers_changed();
+            self.changed();
+        }
     }
 
     /// Starts counting anew, as what the counts mean has changed.

@@ -21,6 +21,7 @@ impl World {
             Input::ApplyPod(object) => self.replace_pod(object),
             Input::ApplyBudget(object) => self.apply_budget(object),
             Input::ApplyNode(object) => self.apply_node(*object),
+            Input::ApplySurrounding(object) => self.cluster.take_surrounding(&object),
             Input::ApplyGroup(spec) => self.apply_group(*spec),
             Input::Scale { kind, namespace, name, replicas } => {
                 self.scale(&WorkloadKey::new(kind, &namespace, &name), replicas);

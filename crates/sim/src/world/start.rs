@@ -21,6 +21,7 @@ impl World {
         for group in &snapshot.groups {
             world.apply_group(group.clone());
         }
+        world.cluster.take_surroundings(snapshot);
         for node in &snapshot.nodes {
             world.apply_node(node.clone());
         }
@@ -103,6 +104,9 @@ fn as_input(action: &ScenarioAction) -> Option<Input> {
             Object::DisruptionBudget(object) => Input::ApplyBudget(object.clone()),
             Object::Node(object) => Input::ApplyNode(Box::new(object.clone())),
             Object::NodeGroup(spec) => Input::ApplyGroup(Box::new(spec.clone())),
+            Object::Service(_) | Object::Namespace(_) | Object::Storage(_) => {
+                Input::ApplySurrounding(object.clone())
+            }
             _ => return None,
         },
         ScenarioAction::Scale { kind, namespace, name, replicas } => Input::Scale {

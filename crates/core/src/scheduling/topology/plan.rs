@@ -305,8 +305,7 @@ impl Cluster {
     /// Source: `helper.DefaultSelector`.
     fn default_selector(&self, spec: &PodSpec, controller: Option<WorkloadId>) -> LabelSelector {
         let mut labels = Labels::new();
-        let services = self.topology.services().iter();
-        for (_, selector) in services.filter(|(namespace, _)| *namespace == spec.namespace) {
+        for selector in self.topology.services_in(&spec.namespace) {
             if selector.iter().all(|(key, value)| spec.labels.get(key) == Some(value)) {
                 labels.extend(selector.iter().map(|(key, value)| (key.clone(), value.clone())));
             }
