@@ -1,0 +1,5 @@
+//! Dynamic resource allocation.
+
+mod selector;
+pub mod slice;
+pub mod version;
