@@ -468,7 +468,13 @@ impl<'a> Reader<'a> {
             return self.take_sized(change, kind, version);
         }
         match self.parse(change)? {
-            Object::Other(_) | Object::Service(_) | Object::Namespace(_) => {}
+            Object::ResourceSlice(_)
+            | Object::DeviceClass(_)
+            | Object::ResourceClaim(_)
+            | Object::ResourceClaimTemplate(_)
+            | Object::Service(_)
+            | Object::Namespace(_)
+            | Object::Other(_) => {}
             object => self.recording.changes.push((at, OutsideChange::Put(Box::new(object)))),
         }
         Ok(())
