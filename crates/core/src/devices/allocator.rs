@@ -457,11 +457,13 @@ impl<'a, 'n, 'l> Search<'a, 'n, 'l> {
         if drew_counters && !self.counters.draw(pool, candidate.device, self.ground.uses) {
             return Ok(None);
         }
-        let attribute = |name: &str| device.attribute(&pool.pool.driver, name);
         let is_kept_away = device.is_kept_from(query.tolerations);
-        let is_allowed = is_kept_away
-            || self.constraints[place.claim].iter().all(|one| one.allows(query.names, attribute));
+        let is_allowed = is_kept_away || self.pick_for_constraints(query, place, candidate);
         if is_kept_away || !is_allowed || !self.has_room(query, candidate.device) {
+            if is_allowed && !is_kept_away {
+                self.put_back_for_constraints(query, place, usize::MAX);
+            }
+            let pool = &self.pools[candidate.pool];
             if drew_counters {
                 self.counters.put_back(pool, candidate.device);
             }
@@ -478,9 +480,6 @@ impl<'a, 'n, 'l> Search<'a, 'n, 'l> {
             }
             return Ok(None);
         }
-        for constraint in &mut self.constraints[place.claim] {
-            constraint.pick(query.names, attribute);
-        }
         let consumed = is_share.then(|| capacity::taken(device, query.capacity));
         let share_before = consumed.as_ref().map(|consumed| self.hold_share(id, consumed));
         if !is_share {
@@ -493,6 +492,31 @@ impl<'a, 'n, 'l> Search<'a, 'n, 'l> {
             consumed,
         });
         Ok(Some(Picked { drew_counters, share_before }))
+    }
+
+    /// Tries a device against the rules one by one; whether all allow it.
+    fn pick_for_constraints(
+        &mut self,
+        query: &Query<'a>,
+        place: Place,
+        candidate: &Candidate<'a>,
+    ) -> bool {
+        let driver = &self.pools[candidate.pool].pool.driver;
+        let device = &candidate.device.device;
+        let refused = self.constraints[place.claim]
+            .iter_mut()
+            .position(|one| !one.pick(query.names, |name| device.attribute(driver, name)));
+        if let Some(count) = refused {
+            self.put_back_for_constraints(query, place, count);
+        }
+        refused.is_none()
+    }
+
+    /// Puts the device picked last back for the first `count` rules.
+    fn put_back_for_constraints(&mut self, query: &Query<'a>, place: Place, count: usize) {
+        for constraint in self.constraints[place.claim].iter_mut().take(count) {
+            constraint.put_back(query.names);
+        }
     }
 
     /// Counts a share as about to be held; returns what was before.
@@ -527,9 +551,7 @@ impl<'a, 'n, 'l> Search<'a, 'n, 'l> {
                 self.shares.insert(id, before);
             }
         }
-        for constraint in self.constraints[place.claim].iter_mut().rev() {
-            constraint.put_back(query.names);
-        }
+        self.put_back_for_constraints(query, place, usize::MAX);
         if picked.drew_counters {
             self.counters.put_back(&self.pools[candidate.pool], candidate.device);
         }

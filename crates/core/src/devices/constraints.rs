@@ -2,7 +2,8 @@
 //!
 //! Source: `constraint.go` and `matchAttributeConstraint` of the upstream allocator. One trait of
 //! upstream's is kept on purpose, since it decides what is given: `distinctAttribute` remembers one
-//! device a request, the last, and forgets it when that is put back.
+//! device a request, the last, and forgets it when that is put back; also when it was only tried
+//! and a later rule refused it.
 
 use std::collections::BTreeMap;
 
@@ -52,40 +53,29 @@ impl<'a> ConstraintState<'a> {
             })
     }
 
-    /// Whether a device may be picked, given its attributes by name.
-    pub(super) fn allows(
-        &self,
-        picking: Picking<'_>,
+    /// Notes a device, given its attributes by name, if it may be picked beside the others.
+    pub(super) fn pick(
+        &mut self,
+        picking: Picking<'a>,
         attribute: impl FnOnce(&str) -> Option<&'a DeviceAttribute>,
     ) -> bool {
         if !self.applies(picking) {
             return true;
         }
         let Some(value) = attribute(self.attribute_name()) else { return false };
-        if self.picked == 0 {
-            return true;
+        let is_allowed = self.picked == 0
+            || match self.constraint.rule {
+                ConstraintRule::Match(_) => self.common == Some(value),
+                ConstraintRule::Distinct(_) => self.by_request.values().all(|one| *one != value),
+            };
+        if is_allowed {
+            if self.picked == 0 {
+                self.common = Some(value);
+            }
+            self.by_request.insert(picking.request, value);
+            self.picked += 1;
         }
-        match self.constraint.rule {
-            ConstraintRule::Match(_) => self.common == Some(value),
-            ConstraintRule::Distinct(_) => self.by_request.values().all(|one| *one != value),
-        }
-    }
-
-    /// Notes a device that may be picked.
-    pub(super) fn pick(
-        &mut self,
-        picking: Picking<'a>,
-        attribute: impl FnOnce(&str) -> Option<&'a DeviceAttribute>,
-    ) {
-        if !self.applies(picking) {
-            return;
-        }
-        let Some(value) = attribute(self.attribute_name()) else { return };
-        if self.picked == 0 {
-            self.common = Some(value);
-        }
-        self.by_request.insert(picking.request, value);
-        self.picked += 1;
+        is_allowed
     }
 
     /// Notes that the device picked last was put back.
