@@ -4,7 +4,9 @@
 
 mod check;
 mod environment;
+mod quantities;
 mod values;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::fmt;

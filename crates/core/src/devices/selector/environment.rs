@@ -3,19 +3,17 @@
 //! Source: `k8s.io/apiserver/pkg/cel/environment`, the base environment of 1.36, as far as it has
 //! meaning for devices: strings, lists, regular expressions, quantities, versions, `cel.bind`.
 
+#![expect(clippy::needless_pass_by_value, reason = "the crate's functions own their arguments")]
+
 use std::sync::{Arc, LazyLock};
 
 use cel::common::ast::{ComprehensionExpr, Expr, IdedExpr, ListExpr, LiteralValue};
-use cel::common::types::{
-    BOOL_TYPE, CelBool, CelDouble, CelInt, CelString, INT_TYPE, STRING_TYPE, Type,
-};
+use cel::common::types::{CelBool, CelInt, CelString, STRING_TYPE};
 use cel::common::value::{CowVal, FromVal, Val};
 use cel::parser::{Macro, MacroExprHelper, ParseError};
 use cel::{Context, DeclarationError, Env, ExecutionError, extensions};
 
-use super::values::{QUANTITY_TYPE, QuantityValue, SEMVER_TYPE, SemverValue};
-use crate::devices::version::Version;
-use crate::quantity::Quantity;
+use super::{quantities, versions};
 
 /// The environment of all selectors.
 pub(super) static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
@@ -28,8 +26,8 @@ fn build() -> Result<Env, DeclarationError> {
     env.add_extension(extensions::lists)?;
     env.add_macro(Macro::receiver("bind", 3, expand_bind))?;
     add_regular_expressions(&mut env)?;
-    add_quantities(&mut env)?;
-    add_versions(&mut env)?;
+    quantities::register(&mut env)?;
+    versions::register(&mut env)?;
     Ok(env)
 }
 
@@ -74,10 +72,10 @@ fn expand_bind(
 }
 
 /// What a function makes of its arguments.
-type Outcome<'b, 'v> = Result<CowVal<'b, 'v>, ExecutionError>;
+pub(super) type Outcome<'b, 'v> = Result<CowVal<'b, 'v>, ExecutionError>;
 
 /// The argument at `index`, of the type that its overload was declared with.
-fn argument<'b, 'v, T: FromVal<'b, 'v> + Val>(
+pub(super) fn argument<'b, 'v, T: FromVal<'b, 'v> + Val>(
     args: &'b [CowVal<'_, 'v>],
     index: usize,
 ) -> Result<&'b T, ExecutionError> {
@@ -88,15 +86,18 @@ fn argument<'b, 'v, T: FromVal<'b, 'v> + Val>(
     })
 }
 
-fn text<'b>(args: &'b [CowVal<'_, '_>], index: usize) -> Result<&'b str, ExecutionError> {
+pub(super) fn text<'b>(
+    args: &'b [CowVal<'_, '_>],
+    index: usize,
+) -> Result<&'b str, ExecutionError> {
     argument::<CelString<'_>>(args, index).map(CelString::inner)
 }
 
-fn boolean<'b, 'v>(value: bool) -> CowVal<'b, 'v> {
+pub(super) fn boolean<'b, 'v>(value: bool) -> CowVal<'b, 'v> {
     CowVal::owned(CelBool::from(value))
 }
 
-fn int<'b, 'v>(value: i64) -> CowVal<'b, 'v> {
+pub(super) fn int<'b, 'v>(value: i64) -> CowVal<'b, 'v> {
     CowVal::owned(CelInt::from(value))
 }
 
@@ -119,131 +120,4 @@ fn add_regular_expressions(env: &mut Env) -> Result<(), DeclarationError> {
 fn regular_expression(pattern: &str) -> Result<regex_lite::Regex, ExecutionError> {
     regex_lite::Regex::new(pattern)
         .map_err(|error| ExecutionError::function_error("matches", error))
-}
-
-fn add_quantities(env: &mut Env) -> Result<(), DeclarationError> {
-    fn quantity<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
-        match Quantity::parse(text(&args, 0)?) {
-            Ok(amount) => Ok(CowVal::owned(QuantityValue(amount))),
-            Err(error) => Err(ExecutionError::function_error("quantity", error)),
-        }
-    }
-    fn is_quantity<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
-        Ok(boolean(Quantity::parse(text(&args, 0)?).is_ok()))
-    }
-    fn amount(args: &[CowVal<'_, '_>], index: usize) -> Result<Quantity, ExecutionError> {
-        argument::<QuantityValue>(args, index).map(|one| one.0)
-    }
-    fn sign<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
-        Ok(int(amount(&args, 0)?.cmp(&Quantity::ZERO) as i64))
-    }
-    fn is_greater<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
-        Ok(boolean(amount(&args, 0)? > amount(&args, 1)?))
-    }
-    fn is_less<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
-        Ok(boolean(amount(&args, 0)? < amount(&args, 1)?))
-    }
-    fn compare<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
-        Ok(int(amount(&args, 0)?.cmp(&amount(&args, 1)?) as i64))
-    }
-    fn approximate<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
-        Ok(CowVal::owned(CelDouble::from(amount(&args, 0)?.approximate())))
-    }
-    fn as_integer<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
-        amount(&args, 0)?.whole_units().map(int).ok_or_else(|| {
-            ExecutionError::function_error("asInteger", "cannot convert value to integer")
-        })
-    }
-    fn is_integer<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
-        Ok(boolean(amount(&args, 0)?.whole_units().is_some()))
-    }
-    /// The second argument, which may be a plain number.
-    fn operand(args: &[CowVal<'_, '_>]) -> Result<Quantity, ExecutionError> {
-        match args[1].as_ref().downcast_ref::<CelInt>() {
-            Some(units) => Ok(Quantity::from_units(*units.inner())),
-            None => amount(args, 1),
-        }
-    }
-    fn add<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
-        Ok(CowVal::owned(QuantityValue(amount(&args, 0)? + operand(&args)?)))
-    }
-    fn sub<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
-        Ok(CowVal::owned(QuantityValue(amount(&args, 0)? - operand(&args)?)))
-    }
-    env.add_overload("quantity", "string_to_quantity", vec![STRING_TYPE], quantity)?;
-    env.add_overload("isQuantity", "is_quantity_string", vec![STRING_TYPE], is_quantity)?;
-    env.add_overload("sign", "quantity_sign", vec![QUANTITY_TYPE.to_owned()], sign)?;
-    let mut member = |name: &str, id: &str, args: Vec<Type>, op| {
-        env.add_member_overload(name, id, QUANTITY_TYPE.to_owned(), args, op)
-    };
-    let other = || vec![QUANTITY_TYPE.to_owned()];
-    member("isGreaterThan", "quantity_is_greater_than", other(), is_greater)?;
-    member("isLessThan", "quantity_is_less_than", other(), is_less)?;
-    member("compareTo", "quantity_compare_to", other(), compare)?;
-    member("asApproximateFloat", "quantity_get_float", vec![], approximate)?;
-    member("asInteger", "quantity_get_int", vec![], as_integer)?;
-    member("isInteger", "quantity_is_integer", vec![], is_integer)?;
-    member("add", "quantity_add", other(), add)?;
-    member("add", "quantity_add_int", vec![INT_TYPE], add)?;
-    member("sub", "quantity_sub", other(), sub)?;
-    member("sub", "quantity_sub_int", vec![INT_TYPE], sub)
-}
-
-fn add_versions(env: &mut Env) -> Result<(), DeclarationError> {
-    fn read(args: &[CowVal<'_, '_>]) -> Result<Option<Version>, ExecutionError> {
-        let text = text(args, 0)?;
-        let normalise = args.len() == 2 && *argument::<CelBool>(args, 1)?.inner();
-        Ok(if normalise { Version::parse_normalised(text) } else { Version::parse(text) })
-    }
-    fn semver<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
-        match read(&args)? {
-            Some(version) => Ok(CowVal::owned(SemverValue(version))),
-            None => Err(ExecutionError::function_error("semver", "not a semantic version")),
-        }
-    }
-    fn is_semver<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
-        Ok(boolean(read(&args)?.is_some()))
-    }
-    fn version<'b>(
-        args: &'b [CowVal<'_, '_>],
-        index: usize,
-    ) -> Result<&'b Version, ExecutionError> {
-        argument::<SemverValue>(args, index).map(|one| &one.0)
-    }
-    fn is_greater<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
-        Ok(boolean(version(&args, 0)?.compare(version(&args, 1)?).is_gt()))
-    }
-    fn is_less<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
-        Ok(boolean(version(&args, 0)?.compare(version(&args, 1)?).is_lt()))
-    }
-    fn compare<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
-        Ok(int(version(&args, 0)?.compare(version(&args, 1)?) as i64))
-    }
-    fn number<'b, 'v>(part: u64) -> CowVal<'b, 'v> {
-        int(i64::try_from(part).unwrap_or(i64::MAX))
-    }
-    fn major<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
-        Ok(number(version(&args, 0)?.major))
-    }
-    fn minor<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
-        Ok(number(version(&args, 0)?.minor))
-    }
-    fn patch<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
-        Ok(number(version(&args, 0)?.patch))
-    }
-    let with_flag = || vec![STRING_TYPE, BOOL_TYPE];
-    env.add_overload("semver", "string_to_semver", vec![STRING_TYPE], semver)?;
-    env.add_overload("semver", "string_bool_to_semver", with_flag(), semver)?;
-    env.add_overload("isSemver", "is_semver_string", vec![STRING_TYPE], is_semver)?;
-    env.add_overload("isSemver", "is_semver_string_bool", with_flag(), is_semver)?;
-    let mut member = |name: &str, id: &str, args: Vec<Type>, op| {
-        env.add_member_overload(name, id, SEMVER_TYPE.to_owned(), args, op)
-    };
-    let other = || vec![SEMVER_TYPE.to_owned()];
-    member("isGreaterThan", "semver_is_greater_than", other(), is_greater)?;
-    member("isLessThan", "semver_is_less_than", other(), is_less)?;
-    member("compareTo", "semver_compare_to", other(), compare)?;
-    member("major", "semver_major", vec![], major)?;
-    member("minor", "semver_minor", vec![], minor)?;
-    member("patch", "semver_patch", vec![], patch)
 }
