@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use plimsoll_core::SimTime;
 use plimsoll_core::devices::{Devices, NodeView, PodIdentity, PreFilter, plugin};
 use plimsoll_core::objects::{Origin, Snapshot};
+use plimsoll_core::scheduling::profile::DynamicResourcesArguments;
 use plimsoll_core::{NodeObject, PodObject};
 use serde_json::Value;
 
@@ -39,15 +40,16 @@ fn verdicts(devices: &Devices, nodes: &[NodeObject], pod: &PodObject) -> Vec<Ver
     let refused =
         |reason: &str| nodes.iter().map(|_| Verdict::Refused(reason.to_owned())).collect();
     if let Some(reason) = devices.gate(&pod.spec) {
-        return refused(&reason);
+        return refused(&reason.to_string());
     }
     let identity = PodIdentity { name: &pod.name, uid: &pod.uid };
     let now = SimTime::parse(NOW).expect("a valid time");
-    let cycle = match devices.pre_filter(&pod.spec, identity, now) {
-        PreFilter::Skip => return nodes.iter().map(|_| Verdict::Fits(0)).collect(),
-        PreFilter::Refused(refusal) => return refused(&refusal.reason),
-        PreFilter::Ask(cycle) => cycle,
-    };
+    let cycle =
+        match devices.pre_filter(&pod.spec, identity, now, DynamicResourcesArguments::default()) {
+            PreFilter::Skip => return nodes.iter().map(|_| Verdict::Fits(0)).collect(),
+            PreFilter::Refused(refusal) => return refused(&refusal.to_string()),
+            PreFilter::Ask(cycle) => cycle,
+        };
     let answers = nodes.iter().map(|node| {
         let view = NodeView {
             name: &node.name,
@@ -56,7 +58,7 @@ fn verdicts(devices: &Devices, nodes: &[NodeObject], pod: &PodObject) -> Vec<Ver
         };
         match devices.filter(&pod.spec, &cycle, &view) {
             Ok(allocation) => Verdict::Fits(allocation.score),
-            Err(refusal) => Verdict::Refused(refusal.reason.into_owned()),
+            Err(refusal) => Verdict::Refused(refusal.refusal.to_string()),
         }
     });
     answers.collect()

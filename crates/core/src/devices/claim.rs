@@ -232,14 +232,11 @@ impl DeviceRequest {
 impl ClaimStatus {
     /// Whether the devices given will never be ready, or were not in time.
     ///
-    /// Source: `isClaimReadyForBinding` and `isClaimTimeout` of the plugin; the time that drivers
-    /// have is the plugin's default.
-    pub(super) fn has_failed_binding(&self, now: SimTime) -> bool {
-        /// Source: `DynamicResourcesBindingTimeoutDefault`.
-        const BINDING_TIMEOUT: SimDuration = SimDuration::from_secs(600);
+    /// Source: `isClaimReadyForBinding` and `isClaimTimeout` of the plugin.
+    pub(super) fn has_failed_binding(&self, now: SimTime, timeout: SimDuration) -> bool {
         let Some(allocation) = &self.allocation else { return false };
         let waited_too_long = allocation.allocated_at.is_some_and(|since| {
-            now - since > BINDING_TIMEOUT
+            now - since > timeout
                 && allocation.results.iter().any(|one| !one.binding_conditions.is_empty())
         });
         for result in allocation.results.iter().filter(|one| !one.binding_conditions.is_empty()) {

@@ -22,10 +22,10 @@ use super::pools::NodeView;
 use super::selector::SelectorId;
 use super::{Devices, is_extended_resource_name};
 use crate::pod::{ClaimSource, ControllerRef, MadeClaim, PodResourceClaim, PodSpec};
+use crate::scheduling::Refusal;
+use crate::scheduling::profile::{DynamicResourcesArguments, Plugin};
 use crate::time::SimTime;
 
-/// The plugin's name.
-pub const PLUGIN: &str = "DynamicResources";
 /// What a pod without claims adds to the text about preemption.
 pub const NOTHING_TO_DEALLOCATE: &str = "no new claims to deallocate";
 
@@ -44,7 +44,7 @@ pub enum PreFilter {
     /// The pod needs no devices: filters are skipped, the score is 0 everywhere.
     Skip,
     /// No node will do.
-    Refused(NodeRefusal),
+    Refused(Refusal),
     /// Every node is to be asked.
     Ask(DeviceCycle),
 }
@@ -84,10 +84,10 @@ pub struct NodeAllocation {
 
 /// Why a node, or every node, is refused. No refusal of this plugin goes away when pods do, so
 /// preemption is never tried.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeRefusal {
-    /// The one reason.
-    pub reason: Cow<'static, str>,
+    /// The reason.
+    pub refusal: Refusal,
     /// Upstream ends the whole attempt with an error: something is wrong with a claim, a class or
     /// a slice. The pod is tried again later.
     pub is_error: bool,
@@ -102,6 +102,12 @@ pub struct PostFilter {
     pub message: &'static str,
     /// A claim to be deallocated ([`Devices::deallocate`]), so that it can be given other devices.
     pub deallocate: Option<ClaimId>,
+}
+
+impl PreFilter {
+    fn refused(reason: String) -> PreFilter {
+        PreFilter::Refused(Refusal::of_pod(Plugin::DynamicResources, reason))
+    }
 }
 
 impl<'a> PodIdentity<'a> {
@@ -131,15 +137,18 @@ impl<'a> PodIdentity<'a> {
 
 impl NodeRefusal {
     fn because(reason: impl Into<Cow<'static, str>>) -> NodeRefusal {
-        NodeRefusal { reason: reason.into(), ..NodeRefusal::default() }
+        let refusal = Refusal::unresolvable(Plugin::DynamicResources, reason);
+        NodeRefusal { refusal, is_error: false, unavailable_claims: Vec::new() }
     }
 }
 
 impl Devices {
     /// PreEnqueue: why the pod is not even tried, if one of its claims is not there for it.
     #[must_use]
-    pub fn gate(&self, pod: &PodSpec) -> Option<String> {
-        pod.resource_claims.iter().find_map(|claim| self.claim_of(pod, claim).err())
+    pub fn gate(&self, pod: &PodSpec) -> Option<Refusal> {
+        let reason =
+            pod.resource_claims.iter().find_map(|claim| self.claim_of(pod, claim).err())?;
+        Some(Refusal::of_pod(Plugin::DynamicResources, reason))
     }
 
     /// The claim that a pod's entry means; `None` when it does without.
@@ -174,13 +183,19 @@ impl Devices {
 
     /// PreFilter: what the pod wants of every node, or why no node will do.
     #[must_use]
-    pub fn pre_filter(&self, pod: &PodSpec, identity: PodIdentity<'_>, now: SimTime) -> PreFilter {
+    pub fn pre_filter(
+        &self,
+        pod: &PodSpec,
+        identity: PodIdentity<'_>,
+        now: SimTime,
+        arguments: DynamicResourcesArguments,
+    ) -> PreFilter {
         let mut claims = Vec::with_capacity(pod.resource_claims.len());
         for claim in &pod.resource_claims {
             match self.claim_of(pod, claim) {
                 Ok(Some(id)) => claims.push(id),
                 Ok(None) => {}
-                Err(reason) => return PreFilter::Refused(NodeRefusal::because(reason)),
+                Err(reason) => return PreFilter::refused(reason),
             }
         }
         let extended = self.extended_wish(pod, identity);
@@ -191,11 +206,11 @@ impl Devices {
         let mut has_failed_binding = Vec::with_capacity(claims.len());
         for id in &claims {
             let status = &self.claims.get(*id).object.status;
-            has_failed_binding.push(status.has_failed_binding(now));
+            has_failed_binding.push(status.has_failed_binding(now, arguments.binding_timeout));
             if status.allocation.is_none() {
                 allocates = true;
                 if let Some(reason) = self.missing_class(&self.claims.get(*id).object) {
-                    return PreFilter::Refused(NodeRefusal::because(reason));
+                    return PreFilter::refused(reason);
                 }
             }
         }
@@ -267,9 +282,8 @@ impl Devices {
         }
         if !unavailable.is_empty() {
             return Err(NodeRefusal {
-                reason: Cow::Borrowed("resourceclaim not available on the node"),
-                is_error: false,
                 unavailable_claims: unavailable,
+                ..NodeRefusal::because("resourceclaim not available on the node")
             });
         }
         Ok(allocation)

@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::objects::{Origin, Snapshot};
 use crate::pod::PodObject;
+use crate::scheduling::Refusal;
+use crate::scheduling::profile::DynamicResourcesArguments;
 use crate::time::SimTime;
 
 /// The time of all tests.
@@ -50,8 +52,9 @@ impl Lab {
         PodIdentity { name: &pod.name, uid: &pod.uid }
     }
 
-    fn cycle(&self, pod: &PodObject) -> Result<Option<DeviceCycle>, NodeRefusal> {
-        match self.devices.pre_filter(&pod.spec, Lab::identity(pod), NOW) {
+    fn cycle(&self, pod: &PodObject) -> Result<Option<DeviceCycle>, Refusal> {
+        let arguments = DynamicResourcesArguments::default();
+        match self.devices.pre_filter(&pod.spec, Lab::identity(pod), NOW, arguments) {
             PreFilter::Skip => Ok(None),
             PreFilter::Refused(refusal) => Err(refusal),
             PreFilter::Ask(cycle) => Ok(Some(cycle)),
@@ -59,7 +62,8 @@ impl Lab {
     }
 
     fn filter(&self, pod: &PodObject, node: &str) -> Result<NodeAllocation, NodeRefusal> {
-        let Some(cycle) = self.cycle(pod)? else { return Ok(NodeAllocation::default()) };
+        let cycle = self.cycle(pod).expect("the pod is not refused as a whole");
+        let Some(cycle) = cycle else { return Ok(NodeAllocation::default()) };
         let node = self.snapshot.nodes.iter().find(|one| one.name == node).expect("a known node");
         let view = NodeView {
             name: &node.name,
@@ -75,8 +79,8 @@ impl Lab {
         let mut after = self.devices.clone();
         let allocation = match self.filter(pod, node) {
             Ok(allocation) => allocation,
-            Err(refusal) if refusal.is_error => return format!("error: {}", refusal.reason),
-            Err(refusal) => return refusal.reason.into_owned(),
+            Err(refusal) if refusal.is_error => return format!("error: {}", refusal.refusal),
+            Err(refusal) => return refusal.refusal.to_string(),
         };
         let Ok(Some(cycle)) = self.cycle(pod) else { return "nothing wanted".to_owned() };
         let digest = digest(&self.devices);

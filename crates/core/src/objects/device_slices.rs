@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::devices::{TAINT_EFFECTS, refuse_more_than, refuse_twice};
-use super::error::FieldError;
+use super::devices::{TAINT_EFFECTS, choice, refuse_more_than, refuse_twice, required_name};
 use super::fields::{self, Fields, Read};
+use super::invalid::{forbidden, invalid, missing, too_long};
+use super::label_syntax;
 use super::metadata::{Metadata, Scope};
 use super::selectors;
 use crate::devices::slice::{
@@ -49,12 +50,11 @@ pub(super) fn read(object: Fields<'_>) -> Read<ResourceSliceObject> {
         refuse_twice(devices.iter().map(|one| one.name.as_str()), "devices")?;
         let shared_counters = read_shared_counters(spec)?;
         if !shared_counters.is_empty() && !devices.is_empty() {
-            let message = "only one of `sharedCounters` or `devices` is allowed";
-            return Err(FieldError::here(message));
+            return Err(invalid("", "only one of `sharedCounters` or `devices` is allowed"));
         }
         Ok(ResourceSliceObject {
             name: metadata.name,
-            driver: spec.required("driver", fields::name)?,
+            driver: required_name(spec, "driver")?,
             pool: spec.required("pool", read_pool)?,
             reach,
             devices,
@@ -65,16 +65,25 @@ pub(super) fn read(object: Fields<'_>) -> Read<ResourceSliceObject> {
 
 fn read_pool(value: &Value) -> Read<PoolPart> {
     let pool = Fields::of(value)?;
-    let not_below = |least: i64, words: &'static str| {
+    let not_below = |least: i64, rule: &'static str| {
         move |value: &Value| match fields::whole(value)? {
             number if number >= least => Ok(number),
-            number => Err(FieldError::here(format!("must be {words} zero, found {number}"))),
+            number => Err(invalid(number, rule)),
         }
     };
     Ok(PoolPart {
-        name: pool.required("name", fields::name)?,
-        generation: pool.or_default("generation", not_below(0, "greater than or equal to"))?,
-        slice_count: pool.required("resourceSliceCount", not_below(1, "greater than"))?,
+        name: required_name(pool, "name")?,
+        generation: pool
+            .or_default("generation", not_below(0, "must be greater than or equal to zero"))?,
+        slice_count: match pool.raw("resourceSliceCount") {
+            None => {
+                let error = invalid(0, "must be greater than zero");
+                return Err(error.within("resourceSliceCount"));
+            }
+            Some(_) => {
+                pool.required("resourceSliceCount", not_below(1, "must be greater than zero"))?
+            }
+        },
     })
 }
 
@@ -83,7 +92,7 @@ fn only_true(value: &Value) -> Read<bool> {
     if fields::flag(value)? {
         return Ok(true);
     }
-    Err(FieldError::here("must be either unset or set to true, found false"))
+    Err(invalid(false, "must be either unset or set to true"))
 }
 
 fn read_slice_reach(spec: Fields<'_>, per_device: bool) -> Read<Reach> {
@@ -92,7 +101,7 @@ fn read_slice_reach(spec: Fields<'_>, per_device: bool) -> Read<Reach> {
         reaches.iter().find(|one| matches!(one, Reach::Selected(_)))
         && terms.len() != 1
     {
-        let error = FieldError::here("must have exactly one node selector term");
+        let error = invalid(terms.len(), "must have exactly one node selector term");
         return Err(error.within("nodeSelectorTerms").within("nodeSelector"));
     }
     if per_device {
@@ -115,9 +124,9 @@ fn read_reaches(fields: Fields<'_>) -> Read<Vec<Reach>> {
 fn one_of(mut reaches: Vec<Reach>, required: &str) -> Read<Reach> {
     match (reaches.pop(), reaches.is_empty()) {
         (Some(reach), true) => Ok(reach),
-        (None, _) => Err(FieldError::here(required)),
+        (None, _) => Err(missing(required)),
         (Some(_), false) => {
-            Err(FieldError::here(format!("{required}, but multiple fields are set")))
+            Err(invalid(Value::Null, &format!("{required}, but multiple fields are set")))
         }
     }
 }
@@ -130,24 +139,24 @@ fn read_device(value: &Value, per_device: bool) -> Read<Device> {
         fields.entries("capacity", |value| read_capacity(value, allow_multiple_allocations))?;
     let count = attributes.len() + capacity.len();
     if count > MAX_ATTRIBUTES_AND_CAPACITIES {
-        let message = format!(
+        let rule = format!(
             "the total number of attributes and capacities must not exceed \
-             {MAX_ATTRIBUTES_AND_CAPACITIES}, found {count}"
+             {MAX_ATTRIBUTES_AND_CAPACITIES}"
         );
-        return Err(FieldError::here(message));
+        return Err(invalid(count, &rule));
     }
     let taints = fields.items("taints", read_taint)?;
     refuse_more_than(MAX_TAINTS, taints.len(), "taints")?;
     let consumes_counters = fields.items("consumesCounters", |value| {
         let one = Fields::of(value)?;
         Ok(CounterConsumption {
-            counter_set: one.required("counterSet", fields::name)?,
+            counter_set: required_name(one, "counterSet")?,
             counters: read_counters(one)?,
         })
     })?;
     refuse_more_than(MAX_CONSUMED_SETS, consumes_counters.len(), "consumesCounters")?;
     Ok(Device {
-        name: fields.required("name", fields::name)?,
+        name: required_name(fields, "name")?,
         attributes,
         capacity,
         allow_multiple_allocations,
@@ -170,10 +179,9 @@ fn read_device_reach(fields: Fields<'_>, per_device: bool) -> Read<Option<Reach>
     if reaches.is_empty() {
         return Ok(None);
     }
-    Err(FieldError::here(
-        "`nodeName`, `nodeSelector` and `allNodes` can only be set if `perDeviceNodeSelection` is \
-         set to true in the ResourceSlice spec",
-    ))
+    let rule = "`nodeName`, `nodeSelector` and `allNodes` can only be set if \
+                `perDeviceNodeSelection` is set to true in the ResourceSlice spec";
+    Err(invalid(Value::Null, rule))
 }
 
 fn read_attribute(value: &Value) -> Read<DeviceAttribute> {
@@ -181,9 +189,10 @@ fn read_attribute(value: &Value) -> Read<DeviceAttribute> {
     let short = |value: &Value| {
         let text = fields::text(value)?;
         if text.len() <= MAX_ATTRIBUTE_BYTES {
-            return Ok(text);
+            Ok(text)
+        } else {
+            Err(too_long(MAX_ATTRIBUTE_BYTES))
         }
-        Err(FieldError::here(format!("may not be more than {MAX_ATTRIBUTE_BYTES} bytes")))
     };
     let values = [
         fields.optional("int", fields::whole)?.map(DeviceAttribute::Int),
@@ -192,16 +201,15 @@ fn read_attribute(value: &Value) -> Read<DeviceAttribute> {
         fields
             .optional("version", |value| {
                 let text = short(value)?;
-                let message = "must be a string compatible with semver.org spec 2.0.0";
-                Version::parse(&text)
-                    .ok_or_else(|| FieldError::here(format!("{message}, found {text:?}")))
+                let rule = "must be a string compatible with semver.org spec 2.0.0";
+                Version::parse(&text).ok_or_else(|| invalid(text, rule))
             })?
             .map(DeviceAttribute::Version),
     ];
     let mut values = values.into_iter().flatten();
     match (values.next(), values.next()) {
         (Some(value), None) => Ok(value),
-        _ => Err(FieldError::here("exactly one value must be specified")),
+        _ => Err(invalid("", "exactly one value must be specified")),
     }
 }
 
@@ -210,7 +218,7 @@ fn read_capacity(value: &Value, may_be_shared: bool) -> Read<DeviceCapacity> {
     let amount = fields.required("value", fields::quantity)?;
     let policy = fields.optional("requestPolicy", |value| {
         if !may_be_shared {
-            return Err(FieldError::here("allowMultipleAllocations must be true"));
+            return Err(forbidden("allowMultipleAllocations must be true"));
         }
         read_policy(Fields::of(value)?, amount)
     })?;
@@ -230,15 +238,19 @@ fn read_policy(policy: Fields<'_>, most: Quantity) -> Read<RequestPolicy> {
             ValidAmounts::Values(values)
         }
         (false, Some(_)) => {
-            return Err(FieldError::here(
+            return Err(forbidden(
                 "exactly one policy can be specified, cannot specify \"validValues\" and \
                  \"validRange\" at the same time",
             ));
         }
     };
-    if default.is_none() && valid != ValidAmounts::Any {
-        let message = "required when validValues or validRange is defined";
-        return Err(FieldError::here(message).within("default"));
+    let needs_default = match &valid {
+        ValidAmounts::Any => None,
+        ValidAmounts::Values(_) => Some("required when validValues is defined"),
+        ValidAmounts::Range { .. } => Some("required when validRange is defined"),
+    };
+    if let (None, Some(why)) = (default, needs_default) {
+        return Err(missing(why).within("default"));
     }
     Ok(RequestPolicy { default, valid })
 }
@@ -246,77 +258,105 @@ fn read_policy(policy: Fields<'_>, most: Quantity) -> Read<RequestPolicy> {
 fn check_values(values: &[Quantity], default: Option<Quantity>, most: Quantity) -> Read<()> {
     for (index, value) in values.iter().enumerate() {
         if index > 0 && *value <= values[index - 1] {
-            let message = "values must be sorted in ascending order";
-            return Err(FieldError::here(message).within_item(index));
+            let rule = "values must be sorted in ascending order";
+            return Err(invalid(value.to_string(), rule).within_item(index));
         }
         if *value > most {
-            let message = format!("option is larger than capacity value: {most}");
-            return Err(FieldError::here(message).within_item(index));
+            let rule = format!("option is larger than capacity value: {most}");
+            return Err(invalid(value.to_string(), &rule).within_item(index));
         }
     }
     match default {
         Some(default) if !values.contains(&default) => {
-            Err(FieldError::here("default value is not valid according to the requestPolicy"))
+            let rule = "default value is not valid according to the requestPolicy";
+            Err(invalid(default.to_string(), rule))
         }
         _ => Ok(()),
     }
 }
 
 fn read_range(range: Fields<'_>, default: Option<Quantity>, most: Quantity) -> Read<ValidAmounts> {
-    let min = range.required("min", fields::quantity)?;
+    let Some(min) = range.optional("min", fields::quantity)? else {
+        return Err(missing("required when validRange is defined").within("min"));
+    };
     let max = range.optional("max", fields::quantity)?;
     let step = range.optional("step", fields::quantity)?;
-    let refuse = |field: &str, message: String| Err(FieldError::here(message).within(field));
+    let refuse = |field: &str, value: Quantity, rule: String| {
+        Err(invalid(value.to_string(), &rule).within(field))
+    };
     if min > most {
-        return refuse("min", format!("min is larger than capacity value: {most}"));
+        return refuse("min", min, format!("min is larger than capacity value: {most}"));
     }
-    if default.is_some_and(|default| default < min) {
-        return refuse("min", format!("default is less than min: {min}"));
+    if let Some(default) = default.filter(|default| *default < min) {
+        return refuse("min", default, format!("default is less than min: {min}"));
     }
     if let Some(max) = max {
         if min > max {
-            return refuse("max", format!("min is larger than max: {max}"));
+            return refuse("max", min, format!("min is larger than max: {max}"));
         }
         if max > most {
-            return refuse("max", format!("max is larger than capacity value: {most}"));
+            return refuse("max", max, format!("max is larger than capacity value: {most}"));
         }
-        if default.is_some_and(|default| default > max) {
-            return refuse("max", format!("default is more than max: {max}"));
+        if let Some(default) = default.filter(|default| *default > max) {
+            return refuse("max", default, format!("default is more than max: {max}"));
         }
     }
     if let Some(step) = step {
-        if step.ceil_units() <= 0 {
-            return refuse("step", "must be greater than zero".to_owned());
-        }
-        if min + step > most {
-            let sum = min + step;
-            return refuse("step", format!("one step {sum} is larger than capacity value: {most}"));
-        }
-        let is_off = |value: Quantity| {
-            value.ceil_units().saturating_sub(min.ceil_units()) % step.ceil_units() != 0
-        };
-        if let Some(value) = default.into_iter().chain(max).find(|value| is_off(*value)) {
-            let message =
-                format!("{value} is not a multiple of a given step ({step}) from ({min})");
-            return refuse("step", message);
-        }
+        check_step(step, min, default.into_iter().chain(max), most)
+            .map_err(|error| error.within("step"))?;
     }
     Ok(ValidAmounts::Range { min, max, step })
+}
+
+/// Refuses a step that does not lead from the least amount to these.
+fn check_step(
+    step: Quantity,
+    min: Quantity,
+    mut amounts: impl Iterator<Item = Quantity>,
+    most: Quantity,
+) -> Read<()> {
+    let units = step.ceil_units();
+    if units <= 0 {
+        // The API server would divide by it.
+        return Err(invalid(step.to_string(), "must be greater than zero"));
+    }
+    if min + step > most {
+        let rule = format!("one step {} is larger than capacity value: {most}", min + step);
+        return Err(invalid(step.to_string(), &rule));
+    }
+    let is_off =
+        |value: &Quantity| value.ceil_units().saturating_sub(min.ceil_units()) % units != 0;
+    match amounts.find(is_off) {
+        None => Ok(()),
+        Some(value) => {
+            let rule = format!("value is not a multiple of a given step ({step}) from ({min})");
+            Err(invalid(value.to_string(), &rule))
+        }
+    }
 }
 
 fn read_taint(value: &Value) -> Read<DeviceTaint> {
     let fields = Fields::of(value)?;
     Ok(DeviceTaint {
-        key: fields.required("key", fields::name)?,
-        value: fields.or_default("value", fields::text)?,
-        effect: fields.required("effect", |one| fields::word(one, &TAINT_EFFECTS))?,
+        key: fields.or_default("key", fields::text).and_then(|key| {
+            label_syntax::check_key(&key).map_err(|error| error.within("key"))?;
+            Ok(key)
+        })?,
+        value: fields.or_default("value", fields::text).and_then(|value| {
+            label_syntax::check_value(&value).map_err(|error| error.within("value"))?;
+            Ok(value)
+        })?,
+        effect: match fields.optional("effect", |one| choice(one, &TAINT_EFFECTS))? {
+            Some(effect) => effect,
+            None => return Err(missing("").within("effect")),
+        },
     })
 }
 
 fn read_shared_counters(spec: Fields<'_>) -> Read<BTreeMap<String, Counters>> {
     let sets = spec.items("sharedCounters", |value| {
         let set = Fields::of(value)?;
-        Ok((set.required("name", fields::name)?, read_counters(set)?))
+        Ok((required_name(set, "name")?, read_counters(set)?))
     })?;
     refuse_more_than(MAX_COUNTER_SETS, sets.len(), "sharedCounters")?;
     refuse_twice(sets.iter().map(|(name, _)| name.as_str()), "sharedCounters")?;
@@ -328,7 +368,7 @@ fn read_counters(fields: Fields<'_>) -> Read<Counters> {
     let counters = fields
         .entries("counters", |value| Fields::of(value)?.required("value", fields::quantity))?;
     if counters.is_empty() {
-        return Err(FieldError::here("is required, and is missing").within("counters"));
+        return Err(missing("").within("counters"));
     }
     Ok(counters)
 }

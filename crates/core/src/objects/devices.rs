@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::error::FieldError;
 use super::fields::{self, Fields, Read};
+use super::invalid::{duplicate, invalid, missing, too_many, unsupported};
+use super::label_syntax;
 use super::metadata::{Metadata, Scope};
 use super::selectors;
 use crate::devices::claim::{
@@ -44,9 +45,7 @@ pub(super) fn read_class(object: Fields<'_>) -> Read<DeviceClassObject> {
             if is_extended_resource_name(&name) {
                 return Ok(name);
             }
-            Err(FieldError::here(format!(
-                "must be a valid extended resource name such as nvidia.com/gpu, found {name:?}"
-            )))
+            Err(invalid(name, "must be a valid extended resource name"))
         })?;
         Ok((read_selectors(spec)?, extended_resource_name))
     })?;
@@ -102,10 +101,7 @@ fn read_claim_spec(spec: Fields<'_>) -> Read<ClaimSpec> {
 
 /// Refuses a list that is too long.
 pub(super) fn refuse_more_than(limit: usize, count: usize, list: &str) -> Read<()> {
-    if count <= limit {
-        return Ok(());
-    }
-    Err(FieldError::here(format!("must have at most {limit} items, found {count}")).within(list))
+    if count <= limit { Ok(()) } else { Err(too_many(count, limit).within(list)) }
 }
 
 /// Refuses a list with two items of one name.
@@ -113,8 +109,7 @@ pub(super) fn refuse_twice<'a>(names: impl Iterator<Item = &'a str>, list: &str)
     let mut seen = BTreeSet::new();
     for (index, name) in names.enumerate() {
         if !seen.insert(name) {
-            let error = FieldError::here(format!("{name:?} is there twice"));
-            return Err(error.within("name").within_item(index).within(list));
+            return Err(duplicate(name, "").within_item(index).within(list));
         }
     }
     Ok(())
@@ -133,59 +128,82 @@ fn read_request(value: &Value) -> Read<DeviceRequest> {
     let wanted = match (exactly, alternatives.is_empty()) {
         (Some(query), true) => Wanted::Exactly(query),
         (None, false) => Wanted::FirstAvailable(alternatives),
-        (found, _) => {
-            let rest = if found.is_some() { ", but multiple fields are set" } else { "" };
-            let message = "exactly one of `exactly` or `firstAvailable` is required";
-            return Err(FieldError::here(format!("{message}{rest}")));
+        (None, true) => {
+            return Err(missing("exactly one of `exactly` or `firstAvailable` is required"));
+        }
+        (Some(_), false) => {
+            let rule = "exactly one of `exactly` or `firstAvailable` is required, but multiple \
+                        fields are set";
+            return Err(invalid(Value::Null, rule));
         }
     };
     Ok(DeviceRequest { name, wanted })
 }
 
-/// A DNS label.
+/// The name of a request, an alternative, or a claim within a pod.
 fn request_name(value: &Value) -> Read<String> {
-    let name = fields::name(value)?;
-    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let is_label = name.len() <= 63
-        && name.bytes().all(|byte| is_inner(byte) || byte == b'-')
-        && name.bytes().next().is_some_and(is_inner)
-        && name.bytes().last().is_some_and(is_inner);
-    if is_label {
-        return Ok(name);
+    let name = required_text(value)?;
+    label_syntax::check_dns_label(&name)?;
+    Ok(name)
+}
+
+/// A text that must not be empty.
+pub(super) fn required_text(value: &Value) -> Read<String> {
+    let text = fields::text(value)?;
+    if text.is_empty() { Err(missing("")) } else { Ok(text) }
+}
+
+/// One of the words of a closed set.
+pub(super) fn choice<T: Copy>(value: &Value, words: &[(&str, T)]) -> Read<T> {
+    let text = required_text(value)?;
+    let found = words.iter().find(|(word, _)| *word == text);
+    found.map(|(_, meaning)| *meaning).ok_or_else(|| {
+        let supported: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        unsupported(text, &supported)
+    })
+}
+
+/// A text that must be there and not empty.
+pub(super) fn required_name(fields: Fields<'_>, name: &str) -> Read<String> {
+    match fields.optional(name, required_text)? {
+        Some(text) => Ok(text),
+        None => Err(missing("").within(name)),
     }
-    Err(FieldError::here(format!(
-        "expected a name of lower-case letters, digits and '-', at most 63 characters, found {name:?}"
-    )))
+}
+
+/// A choice that may be left out or empty.
+fn optional_choice<T: Copy>(
+    fields: Fields<'_>,
+    name: &str,
+    words: &[(&str, T)],
+) -> Read<Option<T>> {
+    let is_empty = fields.raw(name).and_then(Value::as_str) == Some("");
+    if is_empty { Ok(None) } else { fields.optional(name, |value| choice(value, words)) }
 }
 
 fn read_query(value: &Value, may_have_admin_access: bool) -> Read<DeviceQuery> {
     /// How many devices are meant.
     const MODES: [(&str, bool); 2] = [("All", true), ("ExactCount", false)];
     let fields = Fields::of(value)?;
-    let all = fields.optional("allocationMode", |one| match one.as_str() {
-        Some("") => Ok(false),
-        _ => fields::word(one, &MODES),
-    })?;
+    let all = optional_choice(fields, "allocationMode", &MODES)?;
     let count = fields.optional("count", fields::whole)?.unwrap_or(0);
     let count = match (all.unwrap_or(false), count) {
         (true, 0) => DeviceCount::All,
         (true, number) => {
-            let message =
-                format!("must not be specified when allocationMode is 'All', found {number}");
-            return Err(FieldError::here(message).within("count"));
+            let rule = "must not be specified when allocationMode is 'All'";
+            return Err(invalid(number, rule).within("count"));
         }
         (false, 0) => DeviceCount::Exactly(1),
         (false, number) if number > 0 => DeviceCount::Exactly(number),
         (false, number) => {
-            let message = format!("must be greater than zero, found {number}");
-            return Err(FieldError::here(message).within("count"));
+            return Err(invalid(number, "must be greater than zero").within("count"));
         }
     };
     let capacity = fields
         .inside("capacity", |capacity| capacity.entries("requests", fields::quantity))?
         .unwrap_or_default();
     Ok(DeviceQuery {
-        device_class_name: fields.required("deviceClassName", fields::name)?,
+        device_class_name: required_name(fields, "deviceClassName")?,
         selectors: read_selectors(fields)?,
         count,
         admin_access: may_have_admin_access && fields.or_default("adminAccess", fields::flag)?,
@@ -196,15 +214,15 @@ fn read_query(value: &Value, may_have_admin_access: bool) -> Read<DeviceQuery> {
 
 fn read_selectors(fields: Fields<'_>) -> Read<Vec<String>> {
     let selectors = fields.items("selectors", |value| {
-        Fields::of(value)?.required("cel", |cel| {
-            Fields::of(cel)?.required("expression", |value| {
-                let expression = fields::name(value)?;
-                match selector_refusal(&expression) {
+        let cel = Fields::of(value)?.inside("cel", |cel| {
+            cel.or_default("expression", fields::text).and_then(
+                |expression| match selector_refusal(&expression) {
                     None => Ok(expression),
-                    Some(message) => Err(FieldError::here(message)),
-                }
-            })
-        })
+                    Some(rule) => Err(invalid(expression, &rule).within("expression")),
+                },
+            )
+        })?;
+        cel.ok_or_else(|| missing("").within("cel"))
     })?;
     refuse_more_than(MAX_SELECTORS, selectors.len(), "selectors")?;
     Ok(selectors)
@@ -214,21 +232,16 @@ fn read_toleration(value: &Value) -> Read<DeviceToleration> {
     /// `Equal` compares the value.
     const OPERATORS: [(&str, bool); 2] = [("Equal", true), ("Exists", false)];
     let fields = Fields::of(value)?;
-    let equal = fields.optional("operator", |one| match one.as_str() {
-        Some("") => Ok(true),
-        _ => fields::word(one, &OPERATORS),
-    })?;
+    let equal = optional_choice(fields, "operator", &OPERATORS)?;
     let toleration = DeviceToleration {
         key: fields.or_default("key", fields::text)?,
         equal: equal.unwrap_or(true),
         value: fields.or_default("value", fields::text)?,
-        effect: match fields.raw("effect") {
-            Some(Value::String(empty)) if empty.is_empty() => None,
-            _ => fields.optional("effect", |one| fields::word(one, &TAINT_EFFECTS))?,
-        },
+        effect: optional_choice(fields, "effect", &TAINT_EFFECTS)?,
     };
     if !toleration.equal && !toleration.value.is_empty() {
-        return Err(FieldError::here("must be empty for operator `Exists`").within("value"));
+        let rule = "must be empty for operator `Exists`";
+        return Err(invalid(toleration.value, rule).within("value"));
     }
     Ok(toleration)
 }
@@ -240,19 +253,24 @@ fn read_constraint(value: &Value, requests: &[DeviceRequest]) -> Read<DeviceCons
         if requests.iter().any(|request| is_named(request, &name)) {
             return Ok(name);
         }
-        Err(FieldError::here(format!(
-            "must be the name of a request in the claim or the name of a request and a subrequest \
-             separated by '/', found {name:?}"
-        )))
+        let rule = "must be the name of a request in the claim or the name of a request and a \
+                    subrequest separated by '/'";
+        Err(invalid(name, rule))
     })?;
     let matched = fields.optional("matchAttribute", qualified_name)?;
     let distinct = fields.optional("distinctAttribute", qualified_name)?;
     let rule = match (matched, distinct) {
         (Some(name), None) => ConstraintRule::Match(name),
         (None, Some(name)) => ConstraintRule::Distinct(name),
-        _ => {
-            let message = "exactly one of \"matchAttribute\" or \"distinctAttribute\" is required";
-            return Err(FieldError::here(message));
+        (None, None) => {
+            return Err(missing(
+                "exactly one of \"matchAttribute\" or \"distinctAttribute\" is required, but \
+                 multiple fields are set",
+            ));
+        }
+        (Some(_), Some(_)) => {
+            let rule = "exactly one of \"matchAttribute\" or \"distinctAttribute\" is required";
+            return Err(invalid(Value::Null, rule));
         }
     };
     Ok(DeviceConstraint { requests: about, rule })
@@ -275,9 +293,7 @@ fn qualified_name(value: &Value) -> Read<String> {
     if name.contains('/') {
         return Ok(name);
     }
-    Err(FieldError::here(format!(
-        "a fully qualified name must be a domain and a name separated by a slash, found {name:?}"
-    )))
+    Err(invalid(name, "a fully qualified name must be a domain and a name separated by a slash"))
 }
 
 fn read_claim_status(status: Fields<'_>) -> Read<ClaimStatus> {
@@ -358,15 +374,13 @@ pub(super) fn read_pod_claims(
                 pod_uid: metadata.uid.clone(),
             },
             (None, None) => {
-                return Err(FieldError::here(
-                    "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`",
-                ));
+                let rule = "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`";
+                return Err(invalid(Value::Null, rule));
             }
             (Some(_), Some(_)) => {
-                return Err(FieldError::here(
-                    "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be \
-                     specified",
-                ));
+                let rule = "at most one of `resourceClaimName` or `resourceClaimTemplateName` may \
+                            be specified";
+                return Err(invalid(Value::Null, rule));
             }
         };
         Ok(PodResourceClaim { name, source })
@@ -381,10 +395,7 @@ pub(super) fn read_pod_claims(
                         if claims.iter().any(|claim| claim.name == name) {
                             return Ok(());
                         }
-                        let message = format!(
-                            "must be one of the names in pod.spec.resourceClaims, found {name:?}"
-                        );
-                        Err(FieldError::here(message))
+                        Err(invalid(name, "must be one of the names in pod.spec.resourceClaims"))
                     })
                 })
             })

@@ -79,7 +79,10 @@ fn a_pod_waits_at_the_gate_for_claims_that_are_not_there_for_it() {
         template_pod("made", &json!([{"name": "g", "resourceClaimName": "mine"}])),
         template_pod("thief", &json!([{"name": "g", "resourceClaimName": "mine"}])),
     ]);
-    let gate = |name: &str| lab.devices.gate(&lab.pod(name).spec).unwrap_or_default();
+    let gate = |name: &str| {
+        let refusal = lab.devices.gate(&lab.pod(name).spec);
+        refusal.map_or_else(String::new, |refusal| refusal.to_string())
+    };
     assert_eq!(gate("missing"), "could not find ResourceClaim \"default/nosuch\"");
     assert_eq!(gate("leaving"), "resourceclaim \"going\" is being deleted");
     assert_eq!(gate("waiting"), "pod \"default/waiting\": ResourceClaim not created yet");
@@ -133,7 +136,7 @@ fn a_class_that_is_not_there_refuses_the_pod_as_a_whole() {
             &json!([{"name": "r", "firstAvailable": [alternative("a", &json!({})), listed]}]),
         ),
     ]);
-    let refusal = |name: &str| lab.cycle(lab.pod(name)).expect_err("refused").reason;
+    let refusal = |name: &str| lab.cycle(lab.pod(name)).expect_err("refused").to_string();
     assert_eq!(refusal("exact"), "request r: device class nosuch does not exist");
     assert_eq!(refusal("listed"), "request r/b: device class nosuch does not exist");
 }
