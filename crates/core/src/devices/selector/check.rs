@@ -215,15 +215,38 @@ impl Checker {
         result
     }
 
+    /// The one function whose list may hold values of all kinds.
+    fn format(&mut self, call: &CallExpr) -> Checked {
+        for part in call.target.iter().map(|one| &**one).chain(&call.args) {
+            match &part.expr {
+                Expr::List(list) => {
+                    for element in &list.elements {
+                        self.kind_of(element)?;
+                    }
+                }
+                _ => {
+                    self.kind_of(part)?;
+                }
+            }
+        }
+        Ok(Text)
+    }
+
     fn call(&mut self, expression: &IdedExpr, call: &CallExpr) -> Checked {
         let mut kinds = Vec::with_capacity(call.args.len() + 1);
         let is_member = call.target.as_ref().is_some_and(|target| !is_namespace(target, call));
+        if call.func_name == "format" {
+            return self.format(call);
+        }
         for part in call.target.iter().filter(|_| is_member).map(|one| &**one).chain(&call.args) {
             kinds.push(self.kind_of(part)?);
         }
         let name = call.func_name.as_str();
         if let Some(kind) = operator(name, &kinds) {
             return kind.map_or_else(|| no_overload(expression, name, false, &kinds), Ok);
+        }
+        if ["matches", "find", "findAll"].contains(&name) {
+            check_pattern(call, is_member)?;
         }
         match function(name, is_member, &kinds) {
             Outcome::Gives(kind) => Ok(kind),
@@ -235,7 +258,21 @@ impl Checker {
 
 /// Whether the target of a call is the first part of the function's name, as in `strings.quote`.
 fn is_namespace(target: &IdedExpr, call: &CallExpr) -> bool {
-    matches!(&target.expr, Expr::Ident(name) if name == "strings" && call.func_name == "quote")
+    let Expr::Ident(namespace) = &target.expr else { return false };
+    let qualified = (namespace.as_str(), call.func_name.as_str());
+    matches!(qualified, ("strings", "quote") | ("optional", "of" | "none" | "ofNonZeroValue"))
+}
+
+/// Refuses a pattern that is written out and is none.
+fn check_pattern(call: &CallExpr, is_member: bool) -> Result<(), Refused> {
+    let pattern = call.args.get(usize::from(!is_member));
+    let Some(IdedExpr { id, expr: Expr::Literal(LiteralValue::String(text)) }) = pattern else {
+        return Ok(());
+    };
+    match regex_lite::Regex::new(text.inner()) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Refused { expression: *id, message: "invalid matches argument".to_owned() }),
+    }
 }
 
 fn undeclared<T>(expression: &IdedExpr, name: &str) -> Result<T, Refused> {
@@ -410,7 +447,13 @@ fn function(name: &str, is_member: bool, kinds: &[Kind]) -> Outcome {
         ("size", _, [one]) => takes(matches!(one, Any | Text | Bytes | List(_) | Map(..)), Int),
         ("split", true, [one, ..]) => takes(one.suits(&Text), List(Box::new(Text))),
         ("join", true, [one, ..]) => takes(one.suits(&List(Box::new(Text))), Text),
-        ("format", true, [one, _]) => takes(one.suits(&Text), Text),
+        ("findAll", true, [one, pattern, ..]) => {
+            takes(one.suits(&Text) && pattern.suits(&Text), List(Box::new(Text)))
+        }
+        // Optional values are of any kind here.
+        ("hasValue", true, [Any]) => Outcome::Gives(Bool),
+        ("value", true, [Any]) | ("or" | "orValue", true, [Any, _]) => Outcome::Gives(Any),
+        ("of" | "ofNonZeroValue", false, [_]) | ("none", false, []) => Outcome::Gives(Any),
         ("string", false, [_]) => Outcome::Gives(Text),
         ("int", false, [one]) => takes(one.is_number() || *one == Text, Int),
         ("uint", false, [one]) => takes(one.is_number() || *one == Text, Uint),

@@ -8,7 +8,7 @@
 use std::sync::{Arc, LazyLock};
 
 use cel::common::ast::{ComprehensionExpr, Expr, IdedExpr, ListExpr, LiteralValue};
-use cel::common::types::{CelBool, CelInt, CelString, STRING_TYPE};
+use cel::common::types::{CelBool, CelInt, CelList, CelString, INT_TYPE, STRING_TYPE};
 use cel::common::value::{CowVal, FromVal, Val};
 use cel::parser::{Macro, MacroExprHelper, ParseError};
 use cel::{Context, DeclarationError, Env, ExecutionError, extensions};
@@ -111,7 +111,34 @@ fn add_regular_expressions(env: &mut Env) -> Result<(), DeclarationError> {
         let found = pattern.find(text(&args, 0)?).map(|one| one.as_str().to_owned());
         Ok(CowVal::owned(CelString::from(found.unwrap_or_default())))
     }
+    fn find_all<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
+        let pattern = regular_expression(text(&args, 1)?)?;
+        let limit = match args.get(2) {
+            Some(_) => *argument::<CelInt>(&args, 2)?.inner(),
+            None => -1,
+        };
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let found = pattern.find_iter(text(&args, 0)?).take(limit);
+        let items = found
+            .map(|one| -> Box<dyn Val + 'v> { Box::new(CelString::from(one.as_str().to_owned())) });
+        Ok(CowVal::owned(CelList::from(items.collect::<Vec<_>>())))
+    }
     let two = || vec![STRING_TYPE, STRING_TYPE];
+    let limited = vec![STRING_TYPE, INT_TYPE];
+    env.add_member_overload(
+        "findAll",
+        "string_find_all_string",
+        STRING_TYPE,
+        vec![STRING_TYPE],
+        find_all,
+    )?;
+    env.add_member_overload(
+        "findAll",
+        "string_find_all_string_int",
+        STRING_TYPE,
+        limited,
+        find_all,
+    )?;
     env.add_overload("matches", "matches", two(), matches)?;
     env.add_member_overload("matches", "matches_string", STRING_TYPE, vec![STRING_TYPE], matches)?;
     env.add_member_overload("find", "string_find_string", STRING_TYPE, vec![STRING_TYPE], find)

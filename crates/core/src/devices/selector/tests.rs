@@ -60,6 +60,11 @@ fn selectors_see_a_device_as_upstream_does() {
         r#"!(device.attributes["gpu.example.com"].missing == 1 && device.driver == "x")"#,
         r#"device.attributes["gpu.example.com"].model != 5"#,
         r#"device.attributes["gpu.example.com"].cores < 8.5"#,
+        r#"device.attributes["gpu.example.com"].?model.orValue("x") == "a100""#,
+        r#"device.attributes["gpu.example.com"].?missing.orValue("x") == "x""#,
+        r#"device.attributes["missing.example.com"] == {} && optional.of(1).hasValue()"#,
+        r#"device.driver.findAll("[a-z]+").size() == 3 && device.driver.find("[a-z]+") == "gpu""#,
+        r#""%s-%d".format(["a", 1]) == "a-1""#,
     ];
     for text in yes {
         assert_eq!(evaluate(text), Ok(true), "{text}");
@@ -102,6 +107,10 @@ fn the_api_servers_refusals_are_found_before_any_device_is_looked_at() {
         (
             r#"device.capacity["a"].memory > 5"#,
             "compilation failed: ERROR: <input>:1:29: found no matching overload for '_>_' applied to '(kubernetes.Quantity, int)'",
+        ),
+        (
+            r#"device.driver.matches("[")"#,
+            "compilation failed: ERROR: <input>:1:23: invalid matches argument",
         ),
         (
             "frobnicate(device)",

@@ -239,10 +239,13 @@ impl Val for Table {
     }
 
     fn equals(&self, other: &dyn Val) -> bool {
-        other.downcast_ref::<Table>().is_some_and(|other| {
-            self.keys == other.keys
-                && self.values.iter().zip(other.values.iter()).all(|(one, two)| one.equals(&**two))
-        })
+        let (Some(size), Some(entries)) = (other.as_sizer(), other.as_indexer()) else {
+            return false;
+        };
+        size.size() == Sizer::size(self)
+            && self.keys.iter().zip(self.values.iter()).all(|(key, value)| {
+                entries.get(key).is_ok_and(|other| value.equals(other.as_ref()))
+            })
     }
 
     fn clone_as_boxed<'v>(&self) -> Box<dyn Val + 'v> {
