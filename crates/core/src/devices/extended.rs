@@ -5,7 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use super::Devices;
 use super::claim::{ClaimSpec, DeviceClassObject, DeviceCount, DeviceQuery, DeviceRequest, Wanted};
+use super::pools::{NodeView, covers};
+use super::slice::Reach;
 use crate::pod::PodSpec;
 
 /// Every class has a resource name of its own under this prefix.
@@ -68,6 +71,44 @@ impl ExtendedResources {
 pub fn is_extended_resource_name(name: &str) -> bool {
     let has_foreign_domain = name.contains('/') && !name.contains("kubernetes.io/");
     (has_foreign_domain && !name.starts_with("requests.")) || name.starts_with(CLASS_PREFIX)
+}
+
+impl Devices {
+    /// How many devices of the class that stands for an extended resource a node reaches, and how
+    /// many of those are held: NodeResourcesFit scores by these where a profile makes it look at the
+    /// resource and the node has none of its own. Zeros when no class stands for the resource.
+    ///
+    /// Source: `calculateDRAResourceTotals` of NodeResourcesFit, which counts the devices of old
+    /// generations too.
+    #[must_use]
+    pub fn extended_resource_totals(&self, node: &NodeView<'_>, resource: &str) -> (i64, i64) {
+        let class = self.extended.class_of(resource).and_then(|class| self.classes.get(class));
+        let Some(class) = class else { return (0, 0) };
+        let (mut all, mut held) = (0, 0);
+        for slice in self.inventory.slices_for(node) {
+            for one in &slice.devices {
+                let reach = one.device.reach.as_ref();
+                if slice.reach == Reach::PerDevice
+                    && !reach.is_some_and(|reach| covers(reach, node))
+                {
+                    continue;
+                }
+                let selected = class.selectors.iter().try_fold(true, |so_far, selector| {
+                    Ok::<bool, String>(so_far && self.selectors.selects(*selector, one.kind)?)
+                });
+                match selected {
+                    Ok(true) => {
+                        all += 1;
+                        held += i64::from(self.uses.of(one.id).is_in_use());
+                    }
+                    Ok(false) => {}
+                    // An expression that fails says nothing about the node.
+                    Err(_) => return (0, 0),
+                }
+            }
+        }
+        (all, held)
+    }
 }
 
 /// The claim that a pod's containers make by asking for these resources, on a node that gives them

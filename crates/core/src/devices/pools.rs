@@ -59,9 +59,7 @@ impl Inventory {
     /// The pools that a node reaches, in the order in which they are tried.
     pub(super) fn pools_for<'a>(&'a self, node: &NodeView<'_>) -> Vec<NodePool<'a>> {
         let mut relevant: Vec<(PoolId, Vec<&'a Slice>)> = Vec::new();
-        let local = self.by_node.get(node.name).into_iter().flatten();
-        let shared = self.shared.iter().filter(|index| self.slice(**index).is_for(node));
-        for slice in local.chain(shared).map(|index| self.slice(*index)) {
+        for slice in self.slices_for(node) {
             match relevant.iter_mut().find(|(pool, _)| *pool == slice.pool) {
                 Some((_, slices)) => slices.push(slice),
                 None => relevant.push((slice.pool, vec![slice])),
@@ -86,6 +84,13 @@ impl Inventory {
             key(left).cmp(&key(right))
         });
         pools
+    }
+
+    /// The slices with devices for a node, of whatever generation.
+    pub(super) fn slices_for<'a>(&'a self, node: &NodeView<'_>) -> impl Iterator<Item = &'a Slice> {
+        let local = self.by_node.get(node.name).into_iter().flatten();
+        let shared = self.shared.iter().filter(|index| self.slice(**index).is_for(node));
+        local.chain(shared).map(|index| self.slice(*index))
     }
 
     fn counter_slices_of(&self, pool: PoolId) -> impl Iterator<Item = &Slice> {

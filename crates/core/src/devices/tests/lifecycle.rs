@@ -190,6 +190,21 @@ fn extended_resources_are_given_by_devices_where_the_node_has_none() {
     assert_eq!(lab.devices.extended_resource_class("example.com/tpu"), None);
 }
 
+/// Source: `calculateDRAResourceTotals`.
+#[test]
+fn devices_that_stand_for_a_resource_are_counted_for_scores() {
+    let mut lab = extended(&json!({"containers": [container("main", "example.com/gpu", "2")]}));
+    let totals = |lab: &Lab, name: &str, resource: &str| {
+        let view = NodeView { name, label: &|_| None, allocatable: &|_| None };
+        lab.devices.extended_resource_totals(&view, resource)
+    };
+    assert_eq!(totals(&lab, "n1", "example.com/gpu"), (6, 0));
+    lab.bind("p", "n1");
+    assert_eq!(totals(&lab, "n1", "example.com/gpu"), (6, 2));
+    assert_eq!(totals(&lab, "n3", "example.com/gpu"), (0, 0));
+    assert_eq!(totals(&lab, "n1", "example.com/tpu"), (0, 0));
+}
+
 /// Source: `createRequestsAndMappings`.
 #[test]
 fn init_containers_use_the_devices_of_those_that_run_later() {

@@ -87,6 +87,7 @@ fn a_minimal_pod_gets_the_api_servers_defaults() {
             deletion_at: None,
             started_at: None,
             marked_unschedulable: false,
+            is_preempted: false,
             scheduled_condition_at: None,
         }
     "#]]
