@@ -5,6 +5,7 @@
 
 pub mod catalog;
 pub mod cluster;
+pub mod devices;
 pub mod drain;
 pub mod ids;
 pub mod labels;

@@ -7,6 +7,8 @@
 
 mod autoscaler_state;
 pub mod defaulting;
+mod device_slices;
+mod devices;
 mod error;
 mod fields;
 mod images;
@@ -49,6 +51,8 @@ pub use scheduler_configuration::{
 };
 pub use snapshot::{Origin, Snapshot, SnapshotError, SnapshotWarning, StorageObjects};
 
+use crate::devices::claim::{DeviceClassObject, ResourceClaimObject, ResourceClaimTemplateObject};
+use crate::devices::slice::ResourceSliceObject;
 use crate::namespace::NamespaceObject;
 use crate::node::NodeObject;
 use crate::node_group::NodeGroupSpec;
@@ -93,6 +97,14 @@ pub enum Object {
     AutoscalerState(AutoscalerState),
     /// Our Scenario.
     Scenario(ScenarioObject),
+    /// A resource.k8s.io/v1 ResourceSlice.
+    ResourceSlice(ResourceSliceObject),
+    /// A resource.k8s.io/v1 DeviceClass.
+    DeviceClass(DeviceClassObject),
+    /// A resource.k8s.io/v1 ResourceClaim.
+    ResourceClaim(ResourceClaimObject),
+    /// A resource.k8s.io/v1 ResourceClaimTemplate.
+    ResourceClaimTemplate(ResourceClaimTemplateObject),
     /// Anything else: kept as it is.
     Other(OtherObject),
 }
@@ -156,6 +168,18 @@ fn read_object(document: &Value, classes: &PriorityClasses) -> Read<Object> {
         }
         ("scheduling.k8s.io/v1", "PriorityClass") => {
             policy::read_priority_class(fields).map(Object::PriorityClass)
+        }
+        (devices::API_VERSION, "ResourceSlice") => {
+            device_slices::read(fields).map(Object::ResourceSlice)
+        }
+        (devices::API_VERSION, "DeviceClass") => {
+            devices::read_class(fields).map(Object::DeviceClass)
+        }
+        (devices::API_VERSION, "ResourceClaim") => {
+            devices::read_claim(fields).map(Object::ResourceClaim)
+        }
+        (devices::API_VERSION, "ResourceClaimTemplate") => {
+            devices::read_template(fields).map(Object::ResourceClaimTemplate)
         }
         (group, own) if group.starts_with(OWN_GROUP) => read_own(group, own, fields, classes),
         _ => match storage::read(&api_version, &kind, fields)? {

@@ -77,9 +77,61 @@ pub struct PodSpec {
     pub required_node_features: Vec<String>,
     /// Spread rules.
     pub topology_spread: Vec<TopologySpreadConstraint>,
+    /// `resourceClaims`: the claims whose devices it needs.
+    pub resource_claims: Vec<PodResourceClaim>,
+    /// For each extended resource that containers ask for: what a claim for as many devices would
+    /// request, where devices stand for the resource.
+    pub extended_resource_requests: BTreeMap<String, Vec<ContainerDeviceRequest>>,
     /// Scheduling features the spec uses that this release does not judge, by name. A report states
     /// them.
     pub unjudged_features: Vec<String>,
+}
+
+/// One of a pod's `resourceClaims`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PodResourceClaim {
+    /// The name by which containers refer to it.
+    pub name: String,
+    /// Which ResourceClaim it is.
+    pub source: ClaimSource,
+}
+
+/// Where a pod's claim comes from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ClaimSource {
+    /// A claim that may be shared: its name in the pod's namespace.
+    Claim(String),
+    /// A claim made for this pod alone.
+    Template {
+        /// The ResourceClaimTemplate.
+        template: String,
+        /// What was made of it so far.
+        made: MadeClaim,
+        /// The pod's own name: the claim must be this pod's.
+        pod_name: String,
+        /// The pod's own uid.
+        pod_uid: String,
+    },
+}
+
+/// What a controller made of a claim template for a pod.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MadeClaim {
+    /// Nothing yet: the pod has to wait.
+    NotYet,
+    /// Nothing, on purpose: the pod goes without.
+    NotNeeded,
+    /// The claim of this name.
+    Claim(String),
+}
+
+/// So many devices that a container asks for by an extended resource.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContainerDeviceRequest {
+    /// The name of the request: `container-<index>-request-<index>`.
+    pub request: String,
+    /// How many.
+    pub count: i64,
 }
 
 /// A port of the node that a pod occupies.

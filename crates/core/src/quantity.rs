@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::iter::Sum;
-use std::ops::Add;
+use std::ops::{Add, Sub};
 
 use thiserror::Error;
 
@@ -84,6 +84,25 @@ impl Quantity {
         saturate(divide_away_from_zero(self.nanos, NANOS_PER_MILLI))
     }
 
+    /// So many units, printed in decimal.
+    #[must_use]
+    pub fn from_units(units: i64) -> Quantity {
+        Quantity { nanos: i128::from(units) * NANOS_PER_UNIT, format: QuantityFormat::DecimalSi }
+    }
+
+    /// The amount as a floating-point number, for expressions that ask for one.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "the nearest number is what is asked for")]
+    pub fn approximate(self) -> f64 {
+        self.nanos as f64 / NANOS_PER_UNIT as f64
+    }
+
+    /// The amount in whole units, if it is a whole number that fits.
+    #[must_use]
+    pub fn whole_units(self) -> Option<i64> {
+        if self.is_whole() { i64::try_from(self.nanos / NANOS_PER_UNIT).ok() } else { None }
+    }
+
     /// Whether this is less than nothing.
     #[must_use]
     pub fn is_negative(self) -> bool {
@@ -142,6 +161,14 @@ impl Add for Quantity {
         let format = if self.nanos == 0 { other.format } else { self.format };
         let nanos = self.nanos.saturating_add(other.nanos);
         Quantity { nanos: nanos.clamp(-MAX_DECIMAL_NANOS, MAX_DECIMAL_NANOS), format }
+    }
+}
+
+/// The difference keeps the format of the first part, unless that is zero: as upstream.
+impl Sub for Quantity {
+    type Output = Quantity;
+    fn sub(self, other: Quantity) -> Quantity {
+        self + Quantity { nanos: -other.nanos, format: other.format }
     }
 }
 

@@ -54,7 +54,11 @@ pub fn apply_defaults(document: &mut Value) {
             default_template(document, true);
         }
         ("batch/v1", "Job") => default_job(document),
-        ("policy/v1", "PodDisruptionBudget") | ("v1", "Service") => default_namespace(document),
+        ("policy/v1", "PodDisruptionBudget")
+        | ("v1", "Service")
+        | ("resource.k8s.io/v1", "ResourceClaim" | "ResourceClaimTemplate") => {
+            default_namespace(document);
+        }
         ("v1", "Namespace") => label_namespace(document),
         ("v1", "PersistentVolume") => {
             if let Some(spec) = fields_at(document, "/spec") {

@@ -41,6 +41,16 @@ pub(super) fn forbidden(why: &str) -> FieldError {
     FieldError::here(format!("Forbidden: {why}"))
 }
 
+/// A list that is too long.
+pub(super) fn too_many(count: usize, limit: usize) -> FieldError {
+    FieldError::here(format!("Too many: {count}: must have at most {limit} items"))
+}
+
+/// A text that is too long.
+pub(super) fn too_long(limit_bytes: usize) -> FieldError {
+    FieldError::here(format!("Too long: may not be more than {limit_bytes} bytes"))
+}
+
 fn shown(value: &Value) -> String {
     let text = value.to_string();
     if text.chars().count() <= SHOWN_CHARS {

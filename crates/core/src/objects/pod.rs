@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::defaulting::{PREFERRED_TERMS, REQUIRED_TERMS};
+use super::devices;
 use super::error::FieldError;
 use super::fields::{self, Fields, Read};
 use super::images;
@@ -66,11 +67,13 @@ pub(super) fn read(object: Fields<'_>, classes: &PriorityClasses) -> Read<PodObj
     }
     let run_for = read_run_for(&metadata).map_err(|error| error.within("metadata"))?;
     let volumes = spec.volumes.owned_by(&metadata.name, &metadata.uid);
+    let mut spec = PodSpec { run_for, volumes, ..spec };
+    object.inside("status", |status| devices::resolve_templates(status, &mut spec))?;
     let mut pod = PodObject {
         name: metadata.name,
         uid: metadata.uid,
         created_at: metadata.created_at,
-        spec: PodSpec { run_for, volumes, ..spec },
+        spec,
         node_name,
         controller: metadata.controller,
         deletion_at: metadata.deletion_at,
@@ -146,7 +149,9 @@ fn read_spec(
         image_container_count: images::container_count(spec)?,
         required_node_features: pod_features::required(spec)?,
         topology_spread: topology::spread_constraints(spec)?,
-        unjudged_features: unjudged_features(spec)?,
+        resource_claims: devices::read_pod_claims(spec, metadata)?,
+        extended_resource_requests: resources.extended_resource_requests(),
+        unjudged_features: Vec::new(),
     })
 }
 
@@ -255,17 +260,6 @@ fn read_ports(container: &Value, taken: &mut BTreeSet<String>) -> Read<Vec<HostP
         })
     })?;
     Ok(ports.into_iter().filter(|port| port.port != 0).collect())
-}
-
-/// The features that hold more rules than are judged, sorted.
-fn unjudged_features(spec: Fields<'_>) -> Read<Vec<String>> {
-    let mut features: Vec<&str> = Vec::new();
-    if !spec.items("resourceClaims", Fields::of)?.is_empty() {
-        features.push("resourceClaims");
-    }
-    features.sort_unstable();
-    features.dedup();
-    Ok(features.into_iter().map(str::to_owned).collect())
 }
 
 /// Adds a feature that the controller gives its pods.

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::error::FieldError;
 use super::fields::{self, Fields, Read};
-use crate::pod::ResourceMap;
+use crate::devices::is_extended_resource_name;
+use crate::pod::{ContainerDeviceRequest, ResourceMap};
 use crate::quantity::Quantity;
 
 /// Exact amounts by resource name, before anything is rounded.
@@ -65,6 +66,53 @@ impl PodResources {
         let mut map = resource_map(&self.exact_requests());
         map.retain(|_, amount| *amount != 0);
         map
+    }
+
+    /// What a claim for devices would request where devices stand for extended resources: a request
+    /// for each container that runs on, and one for the container that needs most beyond those that
+    /// start after it, of the ones that run to their end first.
+    ///
+    /// Source: `createRequestsAndMappings` of kube-scheduler's plugin DynamicResources.
+    pub(super) fn extended_resource_requests(
+        &self,
+    ) -> BTreeMap<String, Vec<ContainerDeviceRequest>> {
+        let containers: Vec<(&Container, bool)> = self
+            .init_containers
+            .iter()
+            .map(|one| (one, one.is_sidecar))
+            .chain(self.containers.iter().map(|one| (one, true)))
+            .collect();
+        let mut names: Vec<&String> = containers
+            .iter()
+            .flat_map(|(container, _)| container.requests.keys())
+            .filter(|name| is_extended_resource_name(name))
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        let mut all = BTreeMap::new();
+        for name in names {
+            let wants = |index: usize| containers[index].0.device_request(index, name);
+            let lasting: Vec<Option<ContainerDeviceRequest>> = (0..containers.len())
+                .map(|index| if containers[index].1 { wants(index) } else { None })
+                .collect();
+            let mut largest: Option<ContainerDeviceRequest> = None;
+            for index in (0..containers.len()).filter(|index| !containers[*index].1) {
+                let Some(mut request) = wants(index) else { continue };
+                // What later containers need is free while this one runs.
+                let free: i64 = lasting[index..].iter().flatten().map(|one| one.count).sum();
+                request.count -= free;
+                let most = largest.as_ref().map_or(0, |one| one.count);
+                if request.count > most {
+                    largest = Some(request);
+                }
+            }
+            let requests: Vec<_> =
+                largest.into_iter().chain(lasting.into_iter().flatten()).collect();
+            if !requests.is_empty() {
+                all.insert(name.clone(), requests);
+            }
+        }
+        all
     }
 
     /// What the pod asks for, exactly, zeros included.
@@ -134,6 +182,16 @@ fn cpu_and_memory(amounts: &Amounts) -> (i64, i64) {
 }
 
 impl Container {
+    /// The request for as many devices as this container, the `index`-th of the pod, asks for.
+    fn device_request(&self, index: usize, resource: &str) -> Option<ContainerDeviceRequest> {
+        let count = self.requests.get(resource)?.whole_units().filter(|count| *count != 0)?;
+        let position = self.requests.keys().position(|name| name == resource)?;
+        Some(ContainerDeviceRequest {
+            request: format!("container-{index}-request-{position}"),
+            count,
+        })
+    }
+
     fn requests_or(&self, defaults: &Amounts) -> Amounts {
         let mut requests = defaults.clone();
         requests.extend(self.requests.iter().map(|(name, amount)| (name.clone(), *amount)));

@@ -95,6 +95,11 @@ pub(super) fn node_selector_term(value: &Value, values: NodeValues) -> Read<Node
     })
 }
 
+/// Reads the terms of a `v1.NodeSelector` that only label values can be in.
+pub(super) fn node_selector_terms(selector: Fields<'_>) -> Read<Vec<NodeSelectorTerm>> {
+    selector.items("nodeSelectorTerms", |one| node_selector_term(one, NodeValues::Labels))
+}
+
 /// Reads a `v1.NodeSelectorTerm` of a scheduler's configuration: decoded strictly, and with the
 /// words of the scheduler, which differ from the API server's.
 ///

@@ -11,6 +11,7 @@ use super::{
     AutoscalerState, Object, OtherObject, PriorityClasses, ScenarioAction, ScenarioObject,
     defaulting, read_object,
 };
+use crate::devices::DeviceObjects;
 use crate::namespace::NamespaceObject;
 use crate::node::{NODE_GROUP_LABEL, NodeObject};
 use crate::node_group::NodeGroupSpec;
@@ -22,8 +23,7 @@ use crate::workload::{DisruptionBudgetObject, PriorityClassObject, WorkloadObjec
 
 /// Kinds that are kept for the scheduling rules that look at them, without a warning. A pod under a
 /// rule that is not judged says so itself (`PodSpec::unjudged_features`).
-const KEPT_KINDS: [&str; 5] =
-    ["ConfigMap", "DeviceClass", "ResourceClaim", "ResourceClaimTemplate", "ResourceSlice"];
+const KEPT_KINDS: [&str; 1] = ["ConfigMap"];
 
 /// A cluster at one instant. Objects are in the order of the file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -53,6 +53,8 @@ pub struct Snapshot {
     pub state: Option<AutoscalerState>,
     /// What is to happen.
     pub scenario: Option<ScenarioObject>,
+    /// Devices, their classes, and claims on them.
+    pub devices: DeviceObjects,
     /// Objects of other kinds.
     pub others: Vec<OtherObject>,
 }
@@ -198,6 +200,10 @@ impl Snapshot {
             Object::AutoscalerSettings(settings) => self.settings = Some(settings.spec),
             Object::AutoscalerState(state) => self.state = Some(state),
             Object::Scenario(scenario) => self.scenario = Some(scenario),
+            Object::ResourceSlice(slice) => self.devices.slices.push(slice),
+            Object::DeviceClass(class) => self.devices.classes.push(class),
+            Object::ResourceClaim(claim) => self.devices.claims.push(claim),
+            Object::ResourceClaimTemplate(template) => self.devices.templates.push(template),
             Object::Other(other) => self.others.push(other),
         }
     }

@@ -76,6 +76,8 @@ fn a_minimal_pod_gets_the_api_servers_defaults() {
                 image_container_count: 1,
                 required_node_features: [],
                 topology_spread: [],
+                resource_claims: [],
+                extended_resource_requests: {},
                 unjudged_features: [],
             },
             node_name: None,
@@ -85,6 +87,7 @@ fn a_minimal_pod_gets_the_api_servers_defaults() {
             deletion_at: None,
             started_at: None,
             marked_unschedulable: false,
+            is_preempted: false,
             scheduled_condition_at: None,
         }
     "#]]
@@ -235,15 +238,6 @@ fn local_volumes_tie_a_pod_to_its_node() {
             {"name": "claim", "persistentVolumeClaim": {"claimName": "c"}}],
     });
     assert_eq!(pod(&spec).spec.local_volumes, ["host", "disk", "nothing", "huge"]);
-}
-
-#[test]
-fn rules_that_are_not_judged_are_named() {
-    let spec = json!({
-        "containers": [{"name": "a"}],
-        "resourceClaims": [{"name": "gpu", "resourceClaimName": "g"}],
-    });
-    assert_eq!(pod(&spec).spec.unjudged_features, ["resourceClaims"]);
 }
 
 #[test]
