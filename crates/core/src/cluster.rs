@@ -27,6 +27,7 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 
 use crate::catalog::{Catalog, Rules};
+use crate::devices::Devices;
 use crate::ids::{GroupId, NodeId, PodId, ResourceId, ShapeId, WorkloadId};
 use crate::labels::Labels;
 use crate::pod::PodSpec;
@@ -34,6 +35,7 @@ use crate::scheduling::profile::{PluginArguments, SchedulerProfiles};
 use crate::scheduling::{Indexes, PreemptionIndexes, Topology};
 use crate::storage::{Storage, StorageObject};
 use crate::taints::Taint;
+use crate::time::SimTime;
 
 use fork::UndoLog;
 
@@ -53,6 +55,9 @@ pub struct Cluster {
     pub(crate) indexes: Indexes,
     pub(crate) topology: Topology,
     pub(crate) storage: Storage,
+    pub(crate) devices: Devices,
+    /// When the snapshot was taken that the cluster comes from.
+    pub(crate) looked_at: SimTime,
     pub(crate) preemption_indexes: PreemptionIndexes,
     version: u64,
     node_version: u64,
@@ -104,6 +109,12 @@ impl Cluster {
     #[must_use]
     pub fn storage(&self) -> &Storage {
         &self.storage
+    }
+
+    /// Devices, their classes and claims.
+    #[must_use]
+    pub fn devices(&self) -> &Devices {
+        &self.devices
     }
 
     /// Adds an object of storage, in place of the one of its name if there is one.
@@ -220,6 +231,7 @@ impl Cluster {
             budget.disruptions_allowed.hash(&mut hasher);
         }
         self.storage.hash_into(&mut hasher);
+        self.devices.hash_into(&mut hasher);
         hasher.finish()
     }
 

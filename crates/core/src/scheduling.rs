@@ -50,6 +50,13 @@ use crate::ids::{NodeId, PodId, ShapeId, WorkloadId};
 use prepared::Prepared;
 use ranking::Ranking;
 
+impl Kind {
+    /// Pods of this shape, nobody's in particular.
+    fn of(shape: ShapeId) -> Kind {
+        Kind { shape, controller: None, pod: None }
+    }
+}
+
 /// A pod, or one like it, that is to be placed.
 #[derive(Clone, Copy, Debug)]
 struct Kind {
@@ -72,7 +79,7 @@ impl Cluster {
     /// This is the search of Cluster Autoscaler, which takes any node; see [`Cluster::best_node`]
     /// for the scheduler's.
     pub fn first_fit(&mut self, shape: ShapeId, start: NodeId) -> Option<NodeId> {
-        let prepared = self.prepare(shape).ok()?;
+        let prepared = self.prepare(Kind::of(shape)).ok()?;
         let fit = self.catalog.fit_of(shape);
         let mut from = start.index();
         let mut end = self.nodes.slot_count();
@@ -101,7 +108,7 @@ impl Cluster {
 
     /// Whether a pod of this shape fits on any other node than `node` now.
     pub fn fits_elsewhere(&mut self, shape: ShapeId, node: NodeId) -> bool {
-        let Ok(prepared) = self.prepare(shape) else { return false };
+        let Ok(prepared) = self.prepare(Kind::of(shape)) else { return false };
         let fit = self.catalog.fit_of(shape);
         let index = Indexes::take_fit(self, fit);
         let elsewhere =
@@ -112,7 +119,7 @@ impl Cluster {
 
     /// How many nodes a pod of this shape fits on now.
     pub fn count_fits(&mut self, shape: ShapeId) -> usize {
-        let Ok(prepared) = self.prepare(shape) else { return 0 };
+        let Ok(prepared) = self.prepare(Kind::of(shape)) else { return 0 };
         let fit = self.catalog.fit_of(shape);
         let index = Indexes::take_fit(self, fit);
         let count = if self.looks_beyond_nodes(shape) {
@@ -131,6 +138,7 @@ impl Cluster {
         self.topology.filters(shape).is_some()
             || self.opponents(shape).next().is_some()
             || self.storage.use_of(shape).is_some()
+            || self.may_want_devices(shape)
     }
 
     /// The node the scheduler would choose for a pod of this shape, made by this controller: the
@@ -169,11 +177,19 @@ impl Cluster {
         let rules = Arc::clone(self.catalog.rules(self.catalog.fit(fit).rules));
         let book = Arc::clone(self.catalog.rulebook(rules.profile));
         if let Some(named) = rules.named_nodes.as_ref().filter(|_| book.narrows_by_name()) {
-            return self.best_of_named(kind, &prepared, named, tie_seed);
+            // No index is worth its while for the few nodes that a pod names.
+            let nodes: Vec<NodeId> =
+                named.iter().filter_map(|name| self.nodes.named(name)).collect();
+            return self.best_of(kind, &prepared, &nodes, tie_seed);
         }
         let id = self.plan_of(kind.shape, kind.controller);
         let plan = Arc::clone(self.topology.plans.get(id));
         let mut ranking = Indexes::take_ranking(self, fit, (id, &plan), tie_seed);
+        if prepared.devices.is_some() {
+            let nodes: Vec<NodeId> = ranking.nodes().collect();
+            self.indexes.give_ranking_back((fit, id), ranking);
+            return self.best_of(kind, &prepared, &nodes, tie_seed);
+        }
         let excluded = self.nodes_unknown_to_indexes(kind, &prepared, &ranking);
         excluded.iter().for_each(|node| ranking.drop_node(*node));
         let best = ranking.best(self, &plan, &book);
@@ -209,23 +225,23 @@ impl Cluster {
         nominated.into_iter().filter(refuses).collect()
     }
 
-    /// The best of the few nodes that a pod names: no index is worth its while.
-    fn best_of_named(
+    /// The best of a few nodes, or of those that only slow filters can tell apart: every one is
+    /// judged.
+    fn best_of(
         &mut self,
         kind: Kind,
         prepared: &Prepared,
-        named: &[String],
+        nodes: &[NodeId],
         tie_seed: u64,
     ) -> Option<NodeId> {
-        let nodes: Vec<NodeId> = named.iter().filter_map(|name| self.nodes.named(name)).collect();
         let fits = |node: &NodeId| self.refusal_beside(kind, prepared, *node).is_none();
-        let feasible: Vec<NodeId> = nodes.into_iter().filter(fits).collect();
+        let feasible: Vec<NodeId> = nodes.iter().copied().filter(fits).collect();
         if feasible.len() < 2 {
             return feasible.first().copied();
         }
         let id = self.plan_of(kind.shape, kind.controller);
         let plan = Arc::clone(self.topology.plans.get(id));
-        let totals = self.score_all(kind.shape, &plan, &feasible);
+        let totals = self.score_all(kind.shape, &plan, prepared, &feasible);
         let rank = |node: NodeId| std::cmp::Reverse(ranking::tie_rank(node, tie_seed));
         let best = totals.iter().max_by_key(|(node, verdict)| (verdict.total(), rank(**node)));
         best.map(|(node, _)| *node)
@@ -233,7 +249,7 @@ impl Cluster {
 
     /// What PreFilters find out about a kind of pod.
     fn prepare_kind(&mut self, kind: Kind) -> Result<Prepared, Refusal> {
-        let mut prepared = self.prepare(kind.shape)?;
+        let mut prepared = self.prepare(kind)?;
         if self.has_hard_defaults(kind.shape) {
             let plan = self.plan_of(kind.shape, kind.controller);
             prepared.filters = Some(Arc::new(self.topology.plans.get(plan).filters.clone()));

@@ -3,6 +3,7 @@
 use std::ops::{Deref, DerefMut};
 
 use super::{Cluster, nodes::Node};
+use crate::devices::DevicesUndo;
 use crate::ids::{BudgetId, NodeId, PodId, TaintsId};
 use crate::scheduling::{ForkMark, Indexes};
 use crate::storage::StorageUndo;
@@ -33,6 +34,7 @@ pub(super) enum Undo {
     Unbound(PodId, NodeId, u32),
     BudgetUsed(BudgetId, i64),
     Storage(StorageUndo),
+    Devices(DevicesUndo),
 }
 
 /// The undo steps of all open forks, oldest first.
@@ -68,6 +70,12 @@ impl Cluster {
         self.changed();
     }
 
+    /// Notes how a change of the devices is taken back.
+    pub(crate) fn note_devices_undo(&mut self, step: DevicesUndo) {
+        self.undo.push(Undo::Devices(step));
+        self.changed();
+    }
+
     /// Whether a fork is open.
     pub(crate) fn is_fork(&self) -> bool {
         self.undo.is_open()
@@ -85,6 +93,7 @@ impl Cluster {
                 Undo::Bound(pod) => self.undo_bound(pod),
                 Undo::Unbound(pod, node, slot) => self.undo_unbound(pod, node, slot),
                 Undo::Storage(step) => self.storage.undo(step),
+                Undo::Devices(step) => self.devices.undo(step),
                 Undo::BudgetUsed(budget, before) => self.write_disruptions(budget, before),
             }
         }

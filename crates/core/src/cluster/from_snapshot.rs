@@ -1,6 +1,7 @@
 //! The cluster that a snapshot shows, as it stands: nothing is made up for what is missing.
 
 use super::{Cluster, NodeBirth, PodBirth, WorkloadKey};
+use crate::devices::{DeviceObjects, Devices};
 use crate::ids::{NodeId, PodId};
 use crate::objects::{Object, Snapshot};
 use crate::pod::{PodObject, PodPhase};
@@ -16,6 +17,7 @@ impl Cluster {
     pub fn from_snapshot(snapshot: &Snapshot, profiles: &SchedulerProfiles) -> Cluster {
         let mut cluster = Cluster::with_profiles(profiles);
         let at = snapshot.at().unwrap_or_default();
+        cluster.looked_at = at;
         for group in &snapshot.groups {
             cluster.add_group(group.clone());
         }
@@ -55,10 +57,14 @@ impl Cluster {
         cluster
     }
 
-    /// Takes over what pods refer to: namespaces, services, volumes.
+    /// Takes over what pods refer to: namespaces, services, volumes, devices.
     pub fn take_surroundings(&mut self, snapshot: &Snapshot) {
         for object in &snapshot.storage.0 {
             self.put_storage(object.clone());
+        }
+        if snapshot.devices != DeviceObjects::default() {
+            self.devices = Devices::new(snapshot.devices.clone());
+            self.forget_indexes();
         }
         for namespace in &snapshot.namespaces {
             self.set_namespace(&namespace.name, namespace.labels.clone());
@@ -76,8 +82,21 @@ impl Cluster {
             Object::Service(one) => {
                 self.set_service(&one.namespace, &one.name, one.selector.clone());
             }
+            Object::ResourceSlice(one) => self.devices.add_slice(one.clone()),
+            Object::DeviceClass(one) => {
+                self.devices.add_class(one.clone());
+                self.forget_indexes();
+            }
+            Object::ResourceClaimTemplate(one) => self.devices.add_template(one.clone()),
+            Object::ResourceClaim(one)
+                if self.devices.claim(&one.namespace, &one.name).is_none() =>
+            {
+                let undo = self.devices.add_claim(one.clone());
+                self.note_devices_undo(undo);
+            }
             _ => {}
         }
+        self.changed();
     }
 
     fn take_pod(
@@ -115,6 +134,7 @@ impl Cluster {
                 self.set_nominated(pod, find(&object.nominated_node_name));
             }
         }
+        self.note_uid(pod, &object.uid);
         self.set_preempted(pod, object.is_preempted);
         if object.deletion_at.is_some() {
             self.set_deletion(pod, object.deletion_at);

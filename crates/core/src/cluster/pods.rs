@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use super::{Cluster, fork::Undo};
 use crate::catalog::PODS;
+use crate::devices::PodIdentity;
 use crate::ids::{NodeId, PodId, ShapeId, WorkloadId};
 use crate::pod::PodPhase;
 use crate::time::SimTime;
@@ -68,6 +71,8 @@ pub(crate) struct Pods {
     nominated: BTreeMap<NodeId, Vec<PodId>>,
     /// How many pods each controller has, by shape; `None` counts those without one.
     pub(super) owners_by_shape: BTreeMap<ShapeId, BTreeMap<Option<WorkloadId>, u32>>,
+    /// The uids of pods that claims may know.
+    uids: FxHashMap<PodId, Arc<str>>,
     born: u64,
     alive: usize,
 }
@@ -79,6 +84,11 @@ impl Pods {
 
     fn get_mut(&mut self, pod: PodId) -> &mut Pod {
         self.slots[pod.index()].as_mut().expect("the pod is alive")
+    }
+
+    /// The uid of a pod that claims may know; empty for others.
+    pub(crate) fn uid(&self, pod: PodId) -> &str {
+        self.uids.get(&pod).map_or("", |uid| uid)
     }
 
     fn drop_nomination(&mut self, pod: PodId, node: NodeId) {
@@ -188,7 +198,9 @@ impl Cluster {
         if self.pods.get(id).node.is_some() {
             self.detach(id);
         }
+        self.release_devices(id);
         let pod = self.pods.slots[id.index()].take().expect("the pod is alive");
+        self.pods.uids.remove(&id);
         self.pods.unbound.remove(&pod.serial);
         if let Some(nominated) = pod.nominated {
             self.pods.drop_nomination(id, nominated);
@@ -200,6 +212,26 @@ impl Cluster {
         self.pods.alive -= 1;
         self.changed();
         pod
+    }
+
+    /// Claims that a pod used lose it; those made for it go with it.
+    fn release_devices(&mut self, id: PodId) {
+        let shape = self.pods.get(id).shape;
+        if self.devices.is_empty() || !self.may_want_devices(shape) {
+            return;
+        }
+        let spec = Arc::clone(self.catalog.shape(shape));
+        let (name, uid) = (Arc::clone(&self.pods.get(id).name), self.pods.uid(id).to_owned());
+        let identity = PodIdentity { name: &name, uid: &uid };
+        let undo = self.devices.release(&spec, identity);
+        self.note_devices_undo(undo);
+    }
+
+    /// Notes a pod's uid, if claims may ask for it.
+    pub fn note_uid(&mut self, id: PodId, uid: &str) {
+        if !uid.is_empty() && self.may_want_devices(self.pods.get(id).shape) {
+            self.pods.uids.insert(id, uid.into());
+        }
     }
 
     pub(super) fn undo_pod_added(&mut self, id: PodId, new_slot: bool) {

@@ -1,5 +1,6 @@
 //! Filters: why a pod does not fit a node, in kube-scheduler's order.
 
+use super::Kind;
 use super::prepared::Prepared;
 use super::profile::Plugin;
 use super::refusal::Refusal;
@@ -14,7 +15,7 @@ impl Cluster {
     /// of its profile, or `None`.
     #[must_use]
     pub fn refusal(&self, shape: ShapeId, node: NodeId) -> Option<Refusal> {
-        match self.prepare(shape) {
+        match self.prepare(Kind::of(shape)) {
             Ok(prepared) => self.refusal_by_node(shape, &prepared, node),
             Err(refusal) => Some(refusal),
         }
@@ -24,7 +25,7 @@ impl Cluster {
     /// before it looks at one.
     #[must_use]
     pub fn refusal_of_pod(&self, shape: ShapeId) -> Option<Refusal> {
-        self.prepare(shape).err()
+        self.prepare(Kind::of(shape)).err()
     }
 
     /// The first filter that refuses the node.
@@ -52,6 +53,7 @@ impl Cluster {
             Plugin::PodTopologySpread => self.spread_refusal(plan?, node),
             Plugin::InterPodAffinity => self.pod_affinity_refusal(shape, plan, node),
             Plugin::NodeDeclaredFeatures => self.features_refusal(rules, node),
+            Plugin::DynamicResources => self.device_refusal(shape, prepared, node),
             plugin => self.volume_refusal(prepared, plugin, node),
         })
     }
@@ -147,7 +149,10 @@ impl Cluster {
         }
         for (resource, amount) in &fit.requests {
             let name = self.catalog.resource_name(*resource);
-            if !self.has_room(*resource, *amount, node) && !book.ignores(*resource, name) {
+            if !self.has_room(*resource, *amount, node)
+                && !book.ignores(*resource, name)
+                && !self.is_left_to_devices(*resource, name, node)
+            {
                 refusal.reasons.push(format!("Insufficient {name}").into());
                 refusal.resolvable &= *amount <= self.allocatable(node, *resource);
             }
@@ -161,9 +166,18 @@ impl Cluster {
         !book.filters_by(Plugin::NodeResourcesFit)
             || (self.has_room(PODS, 1, node)
                 && fit.requests.iter().all(|(resource, amount)| {
+                    let name = || self.catalog.resource_name(*resource);
                     self.has_room(*resource, *amount, node)
-                        || book.ignores(*resource, self.catalog.resource_name(*resource))
+                        || book.ignores(*resource, name())
+                        || self.is_left_to_devices(*resource, name(), node)
                 }))
+    }
+
+    /// Whether DynamicResources looks after a resource that the node lacks.
+    fn is_left_to_devices(&self, resource: ResourceId, name: &str, node: NodeId) -> bool {
+        !self.devices.is_empty()
+            && self.allocatable(node, resource) == 0
+            && self.devices.extended_resource_class(name).is_some()
     }
 
     #[inline]

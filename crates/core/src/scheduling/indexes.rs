@@ -201,6 +201,14 @@ impl Indexes {
 }
 
 impl Cluster {
+    /// Forgets everything that was worked out about kinds of pods.
+    pub(crate) fn forget_indexes(&mut self) {
+        assert!(!self.is_fork(), "what indexes rest on does not change on a fork");
+        self.indexes.fits.clear();
+        self.indexes.rankings.clear();
+        self.preemption_indexes = super::PreemptionIndexes::default();
+    }
+
     /// Forgets what was ranked by plans that no longer mean what they meant.
     pub(super) fn forget_rankings(&mut self) {
         self.indexes.rankings.clear();

@@ -88,7 +88,10 @@ impl Cluster {
             .collect();
         let feasible: Vec<NodeId> =
             refusals.iter().filter(|one| one.1.is_none()).map(|one| one.0).collect();
-        let mut verdicts = self.score_all(shape, &plan, &feasible);
+        let mut verdicts = match &prepared {
+            Ok(prepared) => self.score_all(shape, &plan, prepared, &feasible),
+            Err(_) => BTreeMap::new(),
+        };
         let highest = verdicts.values().map(|verdict| verdict.total()).max();
         let best = match nominated.filter(|node| feasible.contains(node)) {
             Some(nominated) => vec![nominated],
@@ -110,11 +113,13 @@ impl Cluster {
     pub fn gate_of(&self, shape: ShapeId) -> Option<Refusal> {
         let book = self.rulebook_of(shape);
         let gates = &self.shape(shape).scheduling_gates;
-        let is_closed =
-            book.profile.pre_enqueue.contains(&Plugin::SchedulingGates) && !gates.is_empty();
-        is_closed.then(|| {
-            let text = format!("waiting for scheduling gates: [{}]", gates.join(" "));
-            Refusal::of_pod(Plugin::SchedulingGates, text)
+        book.profile.pre_enqueue.iter().find_map(|plugin| match plugin {
+            Plugin::SchedulingGates if !gates.is_empty() => {
+                let text = format!("waiting for scheduling gates: [{}]", gates.join(" "));
+                Some(Refusal::of_pod(Plugin::SchedulingGates, text))
+            }
+            Plugin::DynamicResources => self.devices.gate(self.shape(shape)),
+            _ => None,
         })
     }
 
@@ -171,12 +176,13 @@ impl Cluster {
         &self,
         shape: ShapeId,
         plan: &Plan,
+        prepared: &Prepared,
         feasible: &[NodeId],
     ) -> BTreeMap<NodeId, Verdict> {
         let book = self.rulebook_of(shape);
         let mut scores: Vec<Vec<(Plugin, i64)>> = vec![Vec::new(); feasible.len()];
         for (plugin, _) in &book.profile.scores {
-            let column = self.score_column(*plugin, shape, plan, feasible);
+            let column = self.score_column(*plugin, shape, (plan, prepared), feasible);
             for (node, score) in column.into_iter().enumerate() {
                 scores[node].extend(score.map(|score| (*plugin, score)));
             }
@@ -193,7 +199,7 @@ impl Cluster {
         &self,
         plugin: Plugin,
         shape: ShapeId,
-        plan: &Plan,
+        (plan, prepared): (&Plan, &Prepared),
         nodes: &[NodeId],
     ) -> Vec<Option<i64>> {
         let fit: &Fit = self.catalog.fit(self.catalog.fit_of(shape));
@@ -229,9 +235,22 @@ impl Cluster {
                 each(&|node| Some(range.normalise(self.raw_affinity(plan, node))))
             }
             Plugin::ImageLocality => each(&|node| Some(self.image_score(plan, node))),
-            Plugin::DynamicResources => vec![Some(0); nodes.len()],
+            Plugin::DynamicResources => self.device_column(shape, prepared, nodes),
             _ => vec![None; nodes.len()],
         }
+    }
+
+    fn device_column(
+        &self,
+        shape: ShapeId,
+        prepared: &Prepared,
+        nodes: &[NodeId],
+    ) -> Vec<Option<i64>> {
+        let Some(cycle) = &prepared.devices else { return vec![Some(0); nodes.len()] };
+        let raw = |node: &NodeId| self.devices_on(shape, cycle, *node).map_or(0, |one| one.score);
+        let mut scores: Vec<i64> = nodes.iter().map(raw).collect();
+        crate::devices::plugin::normalise(&mut scores);
+        scores.into_iter().map(Some).collect()
     }
 
     fn spread_column(&self, plan: &Plan, nodes: &[NodeId]) -> Vec<Option<i64>> {

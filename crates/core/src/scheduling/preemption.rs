@@ -7,6 +7,7 @@ mod index;
 pub(crate) use index::PreemptionIndexes;
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use super::Kind;
 use super::judgement::Judgement;
@@ -63,7 +64,7 @@ impl Cluster {
         let post_filters = self.rulebook_of(kind.shape).profile.post_filters.clone();
         let mut words: Vec<String> = Vec::new();
         if post_filters.contains(&Plugin::DynamicResources) {
-            words.push("no new claims to deallocate".to_owned());
+            words.push(self.words_of_devices(kind, &refusals));
         }
         if post_filters.contains(&Plugin::DefaultPreemption) && !refusals.is_empty() {
             match self.find_candidates(kind, &refusals) {
@@ -77,6 +78,23 @@ impl Cluster {
             outcome.message = Some(words.join(", "));
         }
         outcome
+    }
+
+    /// What DynamicResources adds to the condition of a pod that fits nowhere.
+    fn words_of_devices(&self, kind: Kind, refusals: &[(NodeId, &Refusal)]) -> String {
+        let prepared = self.prepare(kind).ok();
+        let cycle = prepared.as_ref().and_then(|prepared| prepared.devices.as_ref());
+        let mut unavailable = BTreeSet::new();
+        if let Some(cycle) = cycle {
+            let by_devices = |one: &&(NodeId, &Refusal)| one.1.plugin == Plugin::DynamicResources;
+            for (node, _) in refusals.iter().filter(by_devices) {
+                if let Err(refused) = self.devices_on(kind.shape, cycle, *node) {
+                    unavailable.extend(refused.unavailable_claims);
+                }
+            }
+        }
+        let identity = self.identity_of(kind.pod);
+        self.devices.post_filter(identity, cycle, &unavailable).message.to_owned()
     }
 
     /// The node on which room is made for a pod that fits nowhere, and the pods that must go, the

@@ -3,10 +3,12 @@
 
 use std::sync::Arc;
 
+use super::Kind;
 use super::profile::Plugin;
 use super::refusal::Refusal;
 use super::topology::FilterPlan;
 use crate::cluster::Cluster;
+use crate::devices::{self, DeviceCycle, NodeAllocation, NodeRefusal, PodIdentity, PreFilter};
 use crate::ids::{NodeId, PodId, ShapeId};
 use crate::storage::{NodeView, VolumePlan, VolumeUse};
 use crate::time::SimTime;
@@ -17,12 +19,13 @@ use crate::time::SimTime;
 pub(super) struct Prepared {
     pub(super) filters: Option<Arc<FilterPlan>>,
     volumes: Option<(Arc<VolumeUse>, VolumePlan)>,
+    pub(super) devices: Option<DeviceCycle>,
 }
 
 impl Prepared {
     /// Whether filters must be asked that no index knows about.
     pub(super) fn asks_beyond_indexes(&self) -> bool {
-        self.volumes.as_ref().is_some_and(|(_, plan)| !plan.is_empty())
+        self.devices.is_some() || self.volumes.as_ref().is_some_and(|(_, plan)| !plan.is_empty())
     }
 
     /// A pod was put on a node for a trial.
@@ -48,11 +51,12 @@ impl Prepared {
 }
 
 impl Cluster {
-    /// Runs the PreFilter plugins for pods of a shape.
+    /// Runs the PreFilter plugins for a kind of pod.
     ///
     /// # Errors
     /// The refusal of the first plugin, in the profile's order, that refuses the pod as a whole.
-    pub(super) fn prepare(&self, shape: ShapeId) -> Result<Prepared, Refusal> {
+    pub(super) fn prepare(&self, kind: Kind) -> Result<Prepared, Refusal> {
+        let shape = kind.shape;
         let rules = self.catalog.rules(self.catalog.fit(self.catalog.fit_of(shape)).rules);
         let book = self.catalog.rulebook(rules.profile);
         let pre_filters = &book.profile.pre_filters;
@@ -67,6 +71,16 @@ impl Cluster {
             match self.storage.plan(uses, pre_filters) {
                 Ok(plan) => prepared.volumes = Some((Arc::clone(uses), plan)),
                 Err(refusal) => refusals.push(refusal),
+            }
+        }
+        if pre_filters.contains(&Plugin::DynamicResources) && self.may_want_devices(shape) {
+            let arguments = book.profile.arguments.dynamic_resources;
+            let identity = self.identity_of(kind.pod);
+            let spec = self.shape(shape);
+            match self.devices.pre_filter(spec, identity, self.looked_at, arguments) {
+                PreFilter::Skip => {}
+                PreFilter::Ask(cycle) => prepared.devices = Some(cycle),
+                PreFilter::Refused(refusal) => refusals.push(refusal),
             }
         }
         let place = |one: &Refusal| pre_filters.iter().position(|plugin| *plugin == one.plugin);
@@ -93,6 +107,51 @@ impl Cluster {
         self.storage.refusal(uses, plan, plugin, &self.view_of(node))
     }
 
+    /// Whether pods of a shape may want devices: they have claims, or ask for resources that devices
+    /// may stand for.
+    #[inline]
+    pub(crate) fn may_want_devices(&self, shape: ShapeId) -> bool {
+        let spec = self.catalog.shape(shape);
+        !spec.resource_claims.is_empty()
+            || (!self.devices.is_empty()
+                && spec
+                    .requests
+                    .keys()
+                    .any(|name| self.devices.extended_resource_class(name).is_some()))
+    }
+
+    /// Who a pod is, for claims that are its own.
+    pub(super) fn identity_of(&self, pod: Option<PodId>) -> PodIdentity<'_> {
+        pod.map_or_else(PodIdentity::default, |id| PodIdentity {
+            name: &self.pod(id).name,
+            uid: self.pods.uid(id),
+        })
+    }
+
+    /// What devices a node would give to a pod, or why it gives none.
+    pub(super) fn devices_on(
+        &self,
+        shape: ShapeId,
+        cycle: &DeviceCycle,
+        node: NodeId,
+    ) -> Result<NodeAllocation, NodeRefusal> {
+        self.with_device_view(node, |view| self.devices.filter(self.shape(shape), cycle, view))
+    }
+
+    /// Shows a node as devices see it.
+    pub(super) fn with_device_view<Answer>(
+        &self,
+        node: NodeId,
+        ask: impl FnOnce(&devices::NodeView<'_>) -> Answer,
+    ) -> Answer {
+        let template = self.catalog.template(self.nodes.get(node).template);
+        ask(&devices::NodeView {
+            name: self.node_name(node),
+            label: &|key| self.node_label(node, key),
+            allocatable: &|name| template.allocatable.get(name).copied(),
+        })
+    }
+
     /// Whether something other than what is local to a node keeps a pod of this shape off it.
     pub(super) fn is_kept_off(&self, shape: ShapeId, prepared: &Prepared, node: NodeId) -> bool {
         let book = self.rulebook_of(shape);
@@ -113,7 +172,21 @@ impl Cluster {
         node: NodeId,
     ) -> Option<Refusal> {
         let filters = self.rulebook_of(shape).profile.filters.iter();
-        filters.copied().find_map(|plugin| self.volume_refusal(prepared, plugin, node))
+        filters.copied().find_map(|plugin| match plugin {
+            Plugin::DynamicResources => self.device_refusal(shape, prepared, node),
+            plugin => self.volume_refusal(prepared, plugin, node),
+        })
+    }
+
+    /// What DynamicResources says of a node.
+    pub(super) fn device_refusal(
+        &self,
+        shape: ShapeId,
+        prepared: &Prepared,
+        node: NodeId,
+    ) -> Option<Refusal> {
+        let cycle = prepared.devices.as_ref()?;
+        self.devices_on(shape, cycle, node).err().map(|refused| refused.refusal)
     }
 
     /// Binds a pod to the node that was chosen for it; its claims get their volumes, those too that
@@ -127,25 +200,46 @@ impl Cluster {
     /// `provisions`, volumes that are to be made are there at once.
     pub(super) fn reserve(&mut self, pod: PodId, node: NodeId, provisions: bool) {
         let one = self.pod(pod);
-        let (shape, pod_name) = (one.shape, Arc::clone(&one.name));
-        if self.storage.use_of(shape).is_none() {
+        let kind = Kind { shape: one.shape, controller: one.controller, pod: Some(pod) };
+        if self.storage.use_of(kind.shape).is_none() && !self.may_want_devices(kind.shape) {
             return;
         }
-        let Ok(prepared) = self.prepare(shape) else { return };
-        let Some((uses, plan)) = prepared.volumes else { return };
-        let bindings = self.storage.bindings(&uses, &plan, &self.view_of(node));
+        let Ok(prepared) = self.prepare(kind) else { return };
+        if let Some((uses, plan)) = &prepared.volumes {
+            self.reserve_volumes(pod, node, (uses, plan), provisions);
+        }
+        if let Some(cycle) = &prepared.devices
+            && let Ok(allocation) = self.devices_on(kind.shape, cycle, node)
+        {
+            let spec = Arc::clone(self.catalog.shape(kind.shape));
+            let name = Arc::clone(&self.pod(pod).name);
+            let uid = self.pods.uid(pod).to_owned();
+            let identity = PodIdentity { name: &name, uid: &uid };
+            let undo = self.devices.reserve(&spec, identity, cycle, allocation);
+            self.note_devices_undo(undo);
+        }
+    }
+
+    fn reserve_volumes(
+        &mut self,
+        pod: PodId,
+        node: NodeId,
+        (uses, plan): (&VolumeUse, &VolumePlan),
+        provisions: bool,
+    ) {
+        let pod_name = Arc::clone(&self.pod(pod).name);
+        let bindings = self.storage.bindings(uses, plan, &self.view_of(node));
         let node_name = self.node_name(node).to_owned();
-        if let Some(undo) = self.storage.reserve(&uses, &bindings, &pod_name, &node_name) {
+        if let Some(undo) = self.storage.reserve(uses, &bindings, &pod_name, &node_name) {
             self.note_storage_undo(undo);
         }
         if !provisions {
             return;
         }
+        let labels = self.node_labels(node).clone();
+        let hostname = self.nodes.get(node).hostname.clone();
+        let view = NodeView { name: &node_name, labels: &labels, hostname: hostname.as_deref() };
         for claim in bindings.claims_to_be_made() {
-            let labels = self.node_labels(node).clone();
-            let hostname = self.nodes.get(node).hostname.clone();
-            let view =
-                NodeView { name: &node_name, labels: &labels, hostname: hostname.as_deref() };
             if let Some(undo) = self.storage.provision(claim, &view) {
                 self.note_storage_undo(undo);
             }

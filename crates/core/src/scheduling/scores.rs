@@ -88,8 +88,12 @@ impl Cluster {
         let allocatable = self.allocatable(node, resource);
         let asked = fit.request(resource);
         let is_scalar = ![CPU, MEMORY, EPHEMERAL_STORAGE].contains(&resource);
-        if allocatable == 0 || (is_scalar && asked == 0) {
+        if is_scalar && asked == 0 {
             return None;
+        }
+        if allocatable == 0 {
+            let (all, held) = self.devices_for(resource, node)?;
+            return Some((all, held + asked));
         }
         let requested = match resource {
             CPU => self.nodes.scoring_cpu_milli[node.index()] + fit.scoring_cpu_milli,
@@ -121,13 +125,18 @@ impl Cluster {
         let mut fractions = [0.0_f64; RESOURCES_MAX];
         let mut count = 0;
         for resource in resources.iter().take(RESOURCES_MAX) {
-            let allocatable = self.nodes.allocatable.get(*resource, node);
+            let mut allocatable = self.nodes.allocatable.get(*resource, node);
+            let mut held = self.nodes.requested.get(*resource, node);
             let asked = fit.request(*resource);
             let is_scalar = ![CPU, MEMORY, EPHEMERAL_STORAGE].contains(resource);
-            if allocatable == 0 || (is_scalar && asked == 0) {
+            if is_scalar && asked == 0 {
                 continue;
             }
-            let requested = self.nodes.requested.get(*resource, node) + copies * asked;
+            if allocatable == 0 {
+                let Some(devices) = self.devices_for(*resource, node) else { continue };
+                (allocatable, held) = devices;
+            }
+            let requested = held + copies * asked;
             fractions[count] = (requested as f64 / allocatable as f64).min(1.0);
             count += 1;
         }
@@ -141,6 +150,17 @@ impl Cluster {
             _ => 0.0,
         };
         ((1.0 - std) * MAX_NODE_SCORE as f64) as i64
+    }
+
+    /// How many devices stand for a resource that the node itself lacks, and how many are held.
+    fn devices_for(&self, resource: ResourceId, node: NodeId) -> Option<(i64, i64)> {
+        if self.devices.is_empty() {
+            return None;
+        }
+        let totals = self.with_device_view(node, |view| {
+            self.devices.extended_resource_totals(view, self.catalog.resource_name(resource))
+        });
+        Some(totals).filter(|(all, _)| *all > 0)
     }
 
     /// The sum of the weights of the preferred terms, the pod's and its profile's, that match a
