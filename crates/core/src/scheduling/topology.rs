@@ -184,15 +184,16 @@ impl Cluster {
     /// empty one selects nothing.
     pub fn set_service(&mut self, namespace: &str, name: &str, selector: Labels) {
         let key = (namespace.to_owned(), name.to_owned());
-        let before = if selector.is_empty() {
-            self.topology.services.remove(&key)
-        } else {
-            self.topology.services.insert(key, selector.clone())
-        };
-        if before.unwrap_or_default() != selector {
-            self.topology.controllers_changed();
-            self.changed();
+        if self.topology.services.get(&key).unwrap_or(&Labels::new()) == &selector {
+            return;
         }
+        if selector.is_empty() {
+            self.topology.services.remove(&key);
+        } else {
+            self.topology.services.insert(key, selector);
+        }
+        self.topology.controllers_changed();
+        self.changed();
     }
 
     /// Starts counting anew, as what the counts mean has changed.

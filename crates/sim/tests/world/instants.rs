@@ -170,6 +170,9 @@ fn a_nomination_lasts_until_the_pod_is_bound_or_its_node_goes() {
         pod["status"] = json!({"phase": "Pending", "nominatedNodeName": node});
         pod
     };
+    // Room is kept for nominated pods only from those of no higher priority.
+    let mut yielding = nominated("waits", "3", "a-1");
+    yielding["spec"]["priority"] = json!(-1);
     let mut play = Play::new(vec![
         scenario(&json!([])),
         group("a"),
@@ -178,7 +181,7 @@ fn a_nomination_lasts_until_the_pod_is_bound_or_its_node_goes() {
         bare_pod("here", "3", Some("a-1")),
         bare_pod("there", "3", Some("a-2")),
         nominated("fits", "1", "a-1"),
-        nominated("waits", "3", "a-1"),
+        yielding,
         nominated("lost", "3", "a-9"),
         nominated("other", "3", "a-2"),
     ]);

@@ -53,7 +53,8 @@ fn difference(profile: &SchedulerProfile) -> String {
     let default = SchedulerProfile::default();
     for ((point, list), (_, usual)) in lists(profile).into_iter().zip(lists(&default)) {
         if list != usual {
-            shown.push_str(&format!("{point}: {}\n", list.join(" ")));
+            let names = if list.is_empty() { "nothing".to_owned() } else { list.join(" ") };
+            shown.push_str(&format!("{point}: {names}\n"));
         }
     }
     shown
@@ -218,10 +219,10 @@ fn a_star_disables_all_but_what_is_enabled_beside_it() {
             {"name": "PrioritySort"}, {"name": "DefaultBinder"},
             {"name": "NodeResourcesFit", "weight": 3}, {"name": "NodeAffinity", "weight": 2}]}}),
         &expect![[r#"
-            preEnqueue: 
+            preEnqueue: nothing
             preFilter: NodeResourcesFit NodeAffinity
             filter: NodeResourcesFit NodeAffinity
-            postFilter: 
+            postFilter: nothing
             preScore: NodeResourcesFit NodeAffinity
             score: NodeResourcesFit(3) NodeAffinity(2)
         "#]],
