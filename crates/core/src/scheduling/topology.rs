@@ -204,6 +204,9 @@ impl Cluster {
             ..Topology::default()
         };
         self.forget_rankings();
+        // All shapes are there from the beginning: a tally counts the pods of each that are bound.
+        let shapes = self.catalog.shape_count();
+        self.topology.by_shape.resize_with(shapes, ShapeCounts::default);
         for shape in 0..self.catalog.shape_count() {
             self.topology_shape_came(ShapeId::at(shape));
         }
@@ -385,3 +388,6 @@ impl Cluster {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
