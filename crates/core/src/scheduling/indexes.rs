@@ -186,6 +186,12 @@ impl Indexes {
                     let Some(mut ranking) = cluster.indexes.rankings.remove(&key) else { continue };
                     if ranking.seen > mark.log_end {
                         let parts = Arc::clone(cluster.topology.plans.get(plan));
+                        if ranking.has_other_images(cluster, &parts) {
+                            // It was scored on the fork, with images or nodes that are no more.
+                            // Corrected in part it would fit neither this state nor the next fork
+                            // that brings the same.
+                            continue;
+                        }
                         for node in &touched {
                             ranking.refresh(cluster, fit, &parts, *node);
                         }
