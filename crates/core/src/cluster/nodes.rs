@@ -311,6 +311,9 @@ impl Cluster {
         if self.nodes.by_name.get(&node.name) == Some(&id) {
             self.nodes.by_name.remove(&node.name);
         }
+        for mate in self.topology.mates_of(id) {
+            self.indexes.node_changed(mate);
+        }
         self.topology.node_left(id);
         self.indexes.node_changed(id);
         node

@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 
 use super::change_log::ChangeLog;
 use super::fit_index::FitIndex;
+use super::profile::Plugin;
 use super::ranking::Ranking;
 use super::topology::{Plan, PlanId};
 use crate::cluster::Cluster;
@@ -227,7 +228,7 @@ impl Cluster {
         let rules = parts.rules;
         let book = self.catalog.rulebook(self.catalog.rules(rules).profile);
         self.fit_has_room(parts, book, node)
-            && self.port_refusal(parts, node).is_none()
+            && (!book.filters_by(Plugin::NodePorts) || self.port_refusal(parts, node).is_none())
             && self.static_fit(rules, node)
     }
 

@@ -437,3 +437,6 @@ pub(super) fn tie_rank(node: NodeId, tie_seed: u64) -> u32 {
     mixed = (mixed ^ (mixed >> 13)).wrapping_mul(0xc2b2_ae35);
     mixed ^ (mixed >> 16)
 }
+
+#[cfg(test)]
+mod tests;

@@ -139,6 +139,13 @@ impl Topology {
         }
     }
 
+    /// Of each key with many domains another node of this one's domain: whoever looks at that one
+    /// looks at all nodes of the domain, even when this one is no more.
+    pub(crate) fn mates_of(&self, node: NodeId) -> impl Iterator<Item = NodeId> + '_ {
+        let fine = self.domains.iter().filter(|domains| !domains.is_coarse());
+        fine.filter_map(move |domains| domains.mate_of(node))
+    }
+
     /// A controller's or service's selector changed: the default constraints may.
     pub(crate) fn controllers_changed(&mut self) {
         self.plans.generation += 1;
@@ -189,10 +196,17 @@ impl Cluster {
         } else {
             self.topology.services.insert(key, selector.clone())
         };
-        if before.unwrap_or_default() != selector {
-            self.topology.controllers_changed();
-            self.changed();
+        if before.unwrap_or_default() == selector {
+            return;
         }
+        self.topology.controllers_changed();
+        for shape in (0..self.catalog.shape_count()).map(ShapeId::at) {
+            if self.has_hard_defaults(shape) {
+                let filters = self.make_filter_plan(shape, None);
+                self.topology.by_shape[shape.index()].filters = filters;
+            }
+        }
+        self.changed();
     }
 
     /// Starts counting anew, as what the counts mean has changed.

@@ -4,9 +4,10 @@ use crate::cluster::{Cluster, NodeBirth, PodBirth, WorkloadKey};
 use crate::ids::{NodeId, WorkloadId};
 use crate::labels::{LabelSelector, Labels, Operator, Requirement};
 use crate::node::NodeSpec;
-use crate::pod::PodSpec;
+use crate::pod::{PodSpec, TopologySpreadConstraint};
 use crate::pod_affinity::{PodAffinity, PodAffinityTerm};
-use crate::scheduling::{Plugin, Verdict};
+use crate::scheduling::profile::SpreadDefaults;
+use crate::scheduling::{Plugin, SchedulerProfile, SchedulerProfiles, Verdict};
 use crate::time::SimTime;
 use crate::workload::WorkloadKind;
 
@@ -113,7 +114,7 @@ fn two_zones_with_a_database_in_the_first() -> Cluster {
     let first = ["default-a", "b"].map(|zone| spread_node(&mut cluster, zone))[0];
     let database = PodSpec { labels: labels("app", "db"), ..web("shop") };
     bind(&mut cluster, &database, first);
-    cluster.add_service("shop", labels("app", "web"));
+    cluster.set_service("shop", "web", labels("app", "web"));
     cluster
 }
 
@@ -142,4 +143,31 @@ fn the_selector_of_an_owner_that_is_gone_counts_no_more() {
     let controller = owner(&mut cluster, WorkloadKind::ReplicationController);
     cluster.update_workload(controller, |one| one.exists = false);
     assert_eq!(spread_scores(&mut cluster, controller), [100, 100]);
+}
+
+#[test]
+fn a_service_that_comes_late_brings_its_pods_the_hard_default_constraints() {
+    let mut profile = SchedulerProfile::default();
+    let hard = TopologySpreadConstraint {
+        max_skew: 1,
+        topology_key: "zone".to_owned(),
+        hard: true,
+        selector: None,
+        min_domains: None,
+        honor_affinity: true,
+        honor_taints: false,
+    };
+    profile.arguments.spread = SpreadDefaults::List(vec![hard]);
+    let scheduler_name = profile.scheduler_name.clone();
+    let profiles = SchedulerProfiles { profiles: vec![profile], ..SchedulerProfiles::default() };
+    let mut cluster = Cluster::with_profiles(&profiles);
+    let [taken, _empty] = ["a", "b"].map(|zone| node(&mut cluster, zone));
+    let spec = PodSpec { scheduler_name, ..web("shop") };
+    bind(&mut cluster, &spec, taken);
+    let shape = cluster.intern_shape(&spec);
+    assert_eq!(cluster.count_fits(shape), 2);
+    cluster.set_service("shop", "web", labels("app", "web"));
+    assert_eq!(cluster.count_fits(shape), 1);
+    cluster.set_service("shop", "web", Labels::new());
+    assert_eq!(cluster.count_fits(shape), 2);
 }
