@@ -63,7 +63,23 @@ pub(crate) enum Observation {
     /// An owner changes its selector, or its object goes.
     Select(usize, Option<LabelSelector>),
     Namespace(&'static str, Labels),
-    Service(&'static str, Labels),
+    Service(Service),
+}
+
+/// A service comes, or the one of this name changes.
+#[derive(Clone, Debug)]
+pub(crate) struct Service {
+    namespace: &'static str,
+    name: &'static str,
+    selector: Labels,
+}
+
+impl Service {
+    pub(crate) fn apply(&self, cluster: &mut Cluster, stage: &mut Stage) {
+        cluster.set_service(self.namespace, self.name, self.selector.clone());
+        let key = (self.namespace.to_owned(), self.name.to_owned());
+        stage.world.services.insert(key, self.selector.clone());
+    }
 }
 
 impl Change {
@@ -159,10 +175,7 @@ impl Observation {
                 cluster.set_namespace(name, labels.clone());
                 stage.world.namespaces.insert((*name).to_owned(), labels.clone());
             }
-            Observation::Service(namespace, selector) => {
-                cluster.add_service(namespace, selector.clone());
-                stage.world.services.push(((*namespace).to_owned(), selector.clone()));
-            }
+            Observation::Service(service) => service.apply(cluster, stage),
         }
     }
 }
@@ -247,7 +260,7 @@ fn observation() -> impl Strategy<Value = Observation> {
             .prop_map(|(pod, node)| Observation::Nominate(pod, node)),
         2 => (number(), selector).prop_map(|(owner, selector)| Observation::Select(owner, selector)),
         1 => namespace().prop_map(|(name, labels)| Observation::Namespace(name, labels)),
-        1 => service().prop_map(|(namespace, selector)| Observation::Service(namespace, selector)),
+        1 => service().prop_map(Observation::Service),
     ]
 }
 
@@ -257,7 +270,14 @@ pub(crate) fn namespace() -> impl Strategy<Value = (&'static str, Labels)> {
     (select(NAMESPACES[..2].to_vec()), labels)
 }
 
-pub(crate) fn service() -> impl Strategy<Value = (&'static str, Labels)> {
-    let selector = select(vec![labels("app", "web"), labels("app", "db"), labels("tier", "x")]);
-    (select(NAMESPACES.to_vec()), selector)
+pub(crate) fn service() -> impl Strategy<Value = Service> {
+    let selector = select(vec![
+        labels("app", "web"),
+        labels("app", "web"),
+        labels("app", "db"),
+        labels("tier", "x"),
+        Labels::new(),
+    ]);
+    (select(NAMESPACES.to_vec()), select(vec!["one", "two"]), selector)
+        .prop_map(|(namespace, name, selector)| Service { namespace, name, selector })
 }

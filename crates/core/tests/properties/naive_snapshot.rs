@@ -14,8 +14,8 @@ pub(crate) struct World {
     pub(crate) profiles: SchedulerProfiles,
     /// Labels of the namespaces that have an object.
     pub(crate) namespaces: BTreeMap<String, Labels>,
-    /// Namespace and selector of each service.
-    pub(crate) services: Vec<(String, Labels)>,
+    /// The selector of each service, by namespace and name; an empty one selects nothing.
+    pub(crate) services: BTreeMap<(String, String), Labels>,
     /// The size of an image, as the first of the nodes that have it reported it: kube-scheduler
     /// keeps that for as long as one of them is there.
     pub(crate) image_sizes: BTreeMap<ImageId, i64>,

@@ -196,7 +196,7 @@ fn constraints(
 fn default_selector(snapshot: &Snapshot<'_>, newcomer: &Newcomer<'_>) -> LabelSelector {
     let spec = newcomer.spec;
     let mut labels = Labels::new();
-    for (namespace, selector) in &snapshot.world.services {
+    for ((namespace, _), selector) in &snapshot.world.services {
         let is_its = selector.iter().all(|(key, value)| spec.labels.get(key) == Some(value));
         if *namespace == spec.namespace && is_its {
             labels.extend(selector.clone());

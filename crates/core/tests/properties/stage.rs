@@ -12,7 +12,7 @@ use plimsoll_core::workload::{
 use plimsoll_core::{Labels, PodSpec, SimTime};
 use proptest::prelude::*;
 
-use crate::cluster_steps::{add_node, add_pod, namespace, service};
+use crate::cluster_steps::{Service, add_node, add_pod, namespace, service};
 use crate::naive_snapshot::World;
 use crate::random_nodes::{NodeDraft, node_drafts, nodes_in_many_racks};
 use crate::random_pods::{NAMESPACES, pod_specs, requirement};
@@ -33,7 +33,7 @@ pub(crate) struct Beginning {
     profiles: SchedulerProfiles,
     nodes: Vec<NodeDraft>,
     namespaces: Vec<(&'static str, Labels)>,
-    services: Vec<(&'static str, Labels)>,
+    services: Vec<Service>,
     pub(crate) specs: Vec<PodSpec>,
     /// Kinds of the pods that are there, and numbers of their nodes.
     placed: Vec<(usize, usize)>,
@@ -88,9 +88,8 @@ impl Beginning {
             cluster.set_namespace(name, labels.clone());
             stage.world.namespaces.insert((*name).to_owned(), labels.clone());
         }
-        for (namespace, selector) in &self.services {
-            cluster.add_service(namespace, selector.clone());
-            stage.world.services.push(((*namespace).to_owned(), selector.clone()));
+        for service in &self.services {
+            service.apply(&mut cluster, &mut stage);
         }
         let nodes: Vec<NodeId> =
             self.nodes.iter().map(|draft| add_node(&mut cluster, &mut stage, draft)).collect();
