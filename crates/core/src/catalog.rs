@@ -120,10 +120,11 @@ impl Rules {
 }
 
 /// The names that `metadata.name In` fields narrow the nodes down to, sorted, when every required
-/// term has such a field; upstream's PreFilter.
+/// term has such a field; upstream's PreFilter. No term at all narrows nothing down: then it is the
+/// filter that refuses every node.
 fn named_nodes(required: Option<&[NodeSelectorTerm]>) -> Option<Vec<String>> {
     let mut names: Vec<String> = Vec::new();
-    for term in required? {
+    for term in required.filter(|terms| !terms.is_empty())? {
         let mut named: Option<Vec<&String>> = None;
         for field in &term.fields {
             if field.key == "metadata.name" && field.operator == Operator::In {
@@ -473,6 +474,24 @@ mod tests {
         let name = |name| catalog.image_name(name).expect("the name was seen");
         let expected = [(name("web:1"), 5), (name("web@sha256:1"), 70)];
         assert_eq!(catalog.images(twice).as_slice(), expected);
+    }
+
+    #[test]
+    fn required_terms_narrow_nodes_down_to_names_only_if_every_one_has_some() {
+        let named = |names: &[&str]| {
+            let one = |name: &&str| Requirement {
+                key: "metadata.name".to_owned(),
+                operator: Operator::In,
+                values: vec![(*name).to_owned()],
+            };
+            let fields = names.iter().map(one).collect();
+            NodeSelectorTerm { fields, ..NodeSelectorTerm::default() }
+        };
+        let names = |terms: &[NodeSelectorTerm]| named_nodes(Some(terms));
+        assert_eq!(names(&[named(&["b"]), named(&["a"])]), Some(vec!["a".into(), "b".into()]));
+        assert_eq!(names(&[named(&["a", "b"])]), Some(Vec::new()));
+        assert_eq!(names(&[named(&["a"]), NodeSelectorTerm::default()]), None);
+        assert_eq!(names(&[]), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use super::{Cluster, nodes::Node};
 use crate::devices::DevicesUndo;
-use crate::ids::{BudgetId, NodeId, PodId, TaintsId};
+use crate::ids::{BudgetId, ImageId, NodeId, PodId, TaintsId};
 use crate::scheduling::{ForkMark, Indexes};
 use crate::storage::StorageUndo;
 
@@ -26,7 +26,8 @@ pub struct Fork<'a> {
 pub(super) enum Undo {
     /// A node, and whether its slot was made for it.
     NodeAdded(NodeId, bool),
-    NodeRemoved(NodeId, Box<Node>),
+    /// A node, and the sizes of images that went with it though other nodes had reported them.
+    NodeRemoved(NodeId, Box<(Node, Vec<(ImageId, i64)>)>),
     SurfaceChanged(NodeId, TaintsId, bool),
     /// A pod, and whether its slot was made for it.
     PodAdded(PodId, bool),

@@ -7,7 +7,9 @@ use rustc_hash::FxHashMap;
 
 use super::{Cluster, fork::Undo};
 use crate::catalog::{CPU, MEMORY, PODS, Surface};
-use crate::ids::{GroupId, ImagesId, NodeId, PodId, ResourceId, SurfaceId, TaintsId, TemplateId};
+use crate::ids::{
+    GroupId, ImageId, ImagesId, NodeId, PodId, ResourceId, SurfaceId, TaintsId, TemplateId,
+};
 use crate::labels::Labels;
 use crate::node::NodeSpec;
 use crate::scheduling::ImageSpread;
@@ -293,8 +295,10 @@ impl Cluster {
     /// # Panics
     /// When pods are still bound to it: they must be removed or unbound first.
     pub fn remove_node(&mut self, id: NodeId) {
+        let images = self.catalog.images(self.nodes.get(id).images);
+        let image_sizes = self.nodes.image_spread.sizes_lost_with(images);
         let node = self.take_node(id);
-        self.undo.push(Undo::NodeRemoved(id, Box::new(node)));
+        self.undo.push(Undo::NodeRemoved(id, Box::new((node, image_sizes))));
         self.nodes_changed();
     }
 
@@ -306,6 +310,9 @@ impl Cluster {
         self.nodes.image_spread.node_left(self.catalog.images(node.images));
         if self.nodes.by_name.get(&node.name) == Some(&id) {
             self.nodes.by_name.remove(&node.name);
+        }
+        for mate in self.topology.mates_of(id) {
+            self.indexes.node_changed(mate);
         }
         self.topology.node_left(id);
         self.indexes.node_changed(id);
@@ -321,9 +328,14 @@ impl Cluster {
         }
     }
 
-    pub(super) fn undo_node_removed(&mut self, id: NodeId, node: Node) {
+    pub(super) fn undo_node_removed(
+        &mut self,
+        id: NodeId,
+        (node, image_sizes): (Node, Vec<(ImageId, i64)>),
+    ) {
         self.nodes.free.remove(&id);
         self.fill_slot(id, node);
+        self.nodes.image_spread.put_sizes_back(&image_sizes);
     }
 
     /// Changes a node's taints.

@@ -51,6 +51,7 @@ impl Cluster {
             Plugin::NodePorts => self.port_refusal(fit, node),
             Plugin::NodeResourcesFit => self.room_refusal(fit, book, node),
             Plugin::PodTopologySpread => self.spread_refusal(plan?, node),
+            Plugin::InterPodAffinity if prepared.skips_pod_affinity => None,
             Plugin::InterPodAffinity => self.pod_affinity_refusal(shape, plan, node),
             Plugin::NodeDeclaredFeatures => self.features_refusal(rules, node),
             Plugin::DynamicResources => self.device_refusal(shape, prepared, node),

@@ -47,6 +47,22 @@ impl ImageSpread {
         }
     }
 
+    /// The sizes that go with a node though others reported them: of images that nobody else has.
+    pub(crate) fn sizes_lost_with(&self, images: &[(ImageId, i64)]) -> Vec<(ImageId, i64)> {
+        let states = images.iter().map(|(image, own_size)| (*image, *own_size, self.of(*image)));
+        states
+            .filter(|(_, own_size, state)| state.nodes == 1 && state.size_bytes != *own_size)
+            .map(|(image, _, state)| (image, state.size_bytes))
+            .collect()
+    }
+
+    /// Undoes that sizes went with a node that is back.
+    pub(crate) fn put_sizes_back(&mut self, sizes: &[(ImageId, i64)]) {
+        for (image, size_bytes) in sizes {
+            self.by_image[image.index()].size_bytes = *size_bytes;
+        }
+    }
+
     fn of(&self, image: ImageId) -> ImageState {
         self.by_image.get(image.index()).copied().unwrap_or_default()
     }
@@ -97,3 +113,6 @@ impl Cluster {
         MAX_NODE_SCORE * (sum - THRESHOLD_MIN_BYTES) / (most - THRESHOLD_MIN_BYTES)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 
 use super::change_log::ChangeLog;
 use super::fit_index::FitIndex;
+use super::profile::Plugin;
 use super::ranking::Ranking;
 use super::topology::{Plan, PlanId};
 use crate::cluster::Cluster;
@@ -186,6 +187,12 @@ impl Indexes {
                     let Some(mut ranking) = cluster.indexes.rankings.remove(&key) else { continue };
                     if ranking.seen > mark.log_end {
                         let parts = Arc::clone(cluster.topology.plans.get(plan));
+                        if ranking.has_other_images(cluster, &parts) {
+                            // It was scored on the fork, with images or nodes that are no more.
+                            // Corrected in part it would fit neither this state nor the next fork
+                            // that brings the same.
+                            continue;
+                        }
                         for node in &touched {
                             ranking.refresh(cluster, fit, &parts, *node);
                         }
@@ -221,7 +228,7 @@ impl Cluster {
         let rules = parts.rules;
         let book = self.catalog.rulebook(self.catalog.rules(rules).profile);
         self.fit_has_room(parts, book, node)
-            && self.port_refusal(parts, node).is_none()
+            && (!book.filters_by(Plugin::NodePorts) || self.port_refusal(parts, node).is_none())
             && self.static_fit(rules, node)
     }
 

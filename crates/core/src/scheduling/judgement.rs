@@ -155,14 +155,15 @@ impl Cluster {
         self.refusal_by_node(kind.shape, prepared, node)
     }
 
-    /// The pods nominated to a node that this one must leave room for: those that a profile
-    /// schedules, of no lower priority.
+    /// The pods nominated to a node that this one must leave room for: those that wait (on a fork
+    /// they may be bound already) and that a profile schedules, of no lower priority.
     fn nominated_before(&self, kind: Kind, node: NodeId) -> Vec<PodId> {
         let priority = self.shape(kind.shape).priority;
         let yields_to = |other: &PodId| {
             let pod = self.pod(*other);
             let spec = self.shape(pod.shape);
             Some(*other) != kind.pod
+                && pod.node.is_none()
                 && spec.priority >= priority
                 && pod.deletion_at.is_none()
                 && self.catalog.knows_scheduler(&spec.scheduler_name)

@@ -37,6 +37,13 @@ impl Cluster {
         })
     }
 
+    /// Whether neither pods of this shape nor those that are there, anywhere, have a required rule
+    /// that concerns them: the plugin's PreFilter then skips it.
+    pub(super) fn has_no_pod_affinity(&self, shape: ShapeId, plan: Option<&FilterPlan>) -> bool {
+        plan.is_none_or(|plan| plan.affinity.is_empty() && plan.anti.is_empty())
+            && self.opponents(shape).all(|sum| self.topology.sums[sum].total() == 0)
+    }
+
     /// Whether some term of the pod's required affinity has no pod in the node's domain.
     pub(super) fn misses_affinity(&self, plan: &FilterPlan, node: NodeId) -> bool {
         let mut all_near = true;
@@ -114,3 +121,6 @@ impl AffinityRange {
         (MAX_NODE_SCORE * ((raw - self.least) as f64 / range as f64)) as i64
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,9 @@ use crate::time::SimTime;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Prepared {
     pub(super) filters: Option<Arc<FilterPlan>>,
+    /// InterPodAffinity had nothing to say before the trial. Upstream then does not ask it again,
+    /// not even about pods that come with the trial and want nobody near them.
+    pub(super) skips_pod_affinity: bool,
     volumes: Option<(Arc<VolumeUse>, VolumePlan)>,
     pub(super) devices: Option<DeviceCycle>,
 }
@@ -60,8 +63,9 @@ impl Cluster {
         let rules = self.catalog.rules(self.catalog.fit(self.catalog.fit_of(shape)).rules);
         let book = self.catalog.rulebook(rules.profile);
         let pre_filters = &book.profile.pre_filters;
-        let mut prepared =
-            Prepared { filters: self.topology.filters(shape).cloned(), ..Prepared::default() };
+        let filters = self.topology.filters(shape).cloned();
+        let skips_pod_affinity = self.has_no_pod_affinity(shape, filters.as_deref());
+        let mut prepared = Prepared { filters, skips_pod_affinity, ..Prepared::default() };
         let mut refusals: Vec<Refusal> = Vec::new();
         if pre_filters.contains(&Plugin::NodeAffinity) && rules.contradict_themselves() {
             let reason = "pod affinity terms conflict";

@@ -84,8 +84,13 @@ impl Ranking {
     pub(super) fn is_outdated(&self, cluster: &Cluster, plan: &Plan, tie_seed: u64) -> bool {
         !self.is_built
             || self.tie_seed != tie_seed
-            || self.images != cluster.image_situation(plan)
+            || self.has_other_images(cluster, plan)
             || self.features != features(cluster, plan)
+    }
+
+    /// Whether the scores for images were worked out in another situation.
+    pub(super) fn has_other_images(&self, cluster: &Cluster, plan: &Plan) -> bool {
+        self.images != cluster.image_situation(plan)
     }
 
     pub(super) fn build(&mut self, cluster: &mut Cluster, fit: FitId, plan: &Plan, tie_seed: u64) {
@@ -432,3 +437,6 @@ pub(super) fn tie_rank(node: NodeId, tie_seed: u64) -> u32 {
     mixed = (mixed ^ (mixed >> 13)).wrapping_mul(0xc2b2_ae35);
     mixed ^ (mixed >> 16)
 }
+
+#[cfg(test)]
+mod tests;

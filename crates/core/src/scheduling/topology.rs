@@ -139,6 +139,13 @@ impl Topology {
         }
     }
 
+    /// Of each key with many domains another node of this one's domain: whoever looks at that one
+    /// looks at all nodes of the domain, even when this one is no more.
+    pub(crate) fn mates_of(&self, node: NodeId) -> impl Iterator<Item = NodeId> + '_ {
+        let fine = self.domains.iter().filter(|domains| !domains.is_coarse());
+        fine.filter_map(move |domains| domains.mate_of(node))
+    }
+
     /// A controller's or service's selector changed: the default constraints may.
     pub(crate) fn controllers_changed(&mut self) {
         self.plans.generation += 1;
@@ -193,6 +200,12 @@ impl Cluster {
             self.topology.services.insert(key, selector);
         }
         self.topology.controllers_changed();
+        for shape in (0..self.catalog.shape_count()).map(ShapeId::at) {
+            if self.has_hard_defaults(shape) {
+                let filters = self.make_filter_plan(shape, None);
+                self.topology.by_shape[shape.index()].filters = filters;
+            }
+        }
         self.changed();
     }
 
@@ -205,6 +218,9 @@ impl Cluster {
             ..Topology::default()
         };
         self.forget_rankings();
+        // All shapes are there from the beginning: a tally counts the pods of each that are bound.
+        let shapes = self.catalog.shape_count();
+        self.topology.by_shape.resize_with(shapes, ShapeCounts::default);
         for shape in 0..self.catalog.shape_count() {
             self.topology_shape_came(ShapeId::at(shape));
         }
@@ -386,3 +402,6 @@ impl Cluster {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

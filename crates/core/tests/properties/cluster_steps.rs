@@ -1,23 +1,16 @@
-//! Random clusters and what may be done to them.
+//! What may be done to a cluster, on forks and outside.
 
-use plimsoll_core::cluster::{Cluster, WorkloadKey};
+use plimsoll_core::cluster::Cluster;
 use plimsoll_core::ids::{NodeId, PodId, ShapeId, WorkloadId};
-use plimsoll_core::labels::{LabelSelector, NodeSelectorTerm, Operator, Requirement};
-use plimsoll_core::node::HOSTNAME_LABEL;
-use plimsoll_core::pod::{HostPort, ResourceMap};
-use plimsoll_core::taints::{Taint, TaintEffect, Toleration};
-use plimsoll_core::workload::{
-    CountOrPercent, DisruptionBudgetObject, DisruptionRule, WorkloadKind,
-};
-use plimsoll_core::{Labels, NodeBirth, NodeSpec, PodBirth, PodSpec, SimTime};
+use plimsoll_core::labels::LabelSelector;
+use plimsoll_core::taints::Taint;
+use plimsoll_core::{Labels, NodeBirth, PodBirth, SimTime};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// The controller that every fixture has: a ReplicaSet whose selector is `app=web`.
-pub(crate) const REPLICA_SET: WorkloadId = WorkloadId(0);
-
-const GIB: i64 = 1 << 30;
-const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
+use crate::random_nodes::{NodeDraft, node_draft, taints};
+use crate::random_pods::{NAMESPACES, labels, owner_selector};
+use crate::stage::{OWNERS, Stage};
 
 /// Something that is done to a cluster.
 #[derive(Clone, Debug)]
@@ -40,65 +33,104 @@ pub(crate) enum ForkEnd {
 /// One change. Numbers choose among what there is, going round; without any nothing happens.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
-    AddNode(NodeSpec),
+    AddNode(NodeDraft),
     AddNodeLike(usize),
-    /// A node goes, its pods taken off it first.
+    /// A node goes, its pods taken off it first. One that room was made on stays while a fork is
+    /// open.
     RemoveNode(usize),
     Taint(usize, Vec<Taint>),
     Cordon(usize, bool),
-    AddPod(usize),
-    /// Pods are not removed on a fork; there nothing happens.
-    RemovePod(usize),
+    /// A pod of this kind and perhaps of an owner; kinds become known when their first pod comes.
+    AddPod(usize, Option<usize>),
+    /// The same, and it is bound at once.
+    AddBound(usize, usize),
     Bind(usize, usize),
     Unbind(usize),
     UseBudget(i64),
     RefreshBudgets,
+    /// What happens outside forks only.
+    Observe(Observation),
+}
+
+/// A change that is not tried but seen: on a fork nothing happens.
+#[derive(Clone, Debug)]
+pub(crate) enum Observation {
+    RemovePod(usize),
+    /// A pod's deletion is asked for, or that is taken back.
+    Going(usize, bool),
+    /// Room was made for a pod that waits, or nowhere any more.
+    Nominate(usize, Option<usize>),
+    /// An owner changes its selector, or its object goes.
+    Select(usize, Option<LabelSelector>),
+    Namespace(&'static str, Labels),
+    Service(Service),
+}
+
+/// A service comes, or the one of this name changes.
+#[derive(Clone, Debug)]
+pub(crate) struct Service {
+    namespace: &'static str,
+    name: &'static str,
+    selector: Labels,
+}
+
+impl Service {
+    pub(crate) fn apply(&self, cluster: &mut Cluster, stage: &mut Stage) {
+        cluster.set_service(self.namespace, self.name, self.selector.clone());
+        let key = (self.namespace.to_owned(), self.name.to_owned());
+        stage.world.services.insert(key, self.selector.clone());
+    }
 }
 
 impl Change {
     /// Makes the change.
-    pub(crate) fn apply(&self, cluster: &mut Cluster, shapes: &[ShapeId], is_forked: bool) {
+    pub(crate) fn apply(&self, cluster: &mut Cluster, stage: &mut Stage, is_forked: bool) {
         let nodes: Vec<NodeId> = cluster.nodes().map(|(id, _)| id).collect();
-        let pods = |cluster: &Cluster, bound: bool| -> Vec<PodId> {
-            let chosen = cluster.pods().filter(|(_, pod)| pod.node.is_some() == bound);
-            chosen.map(|(id, _)| id).collect()
-        };
+        let node = |number: usize| chosen(&nodes, number);
         match self {
-            Change::AddNode(spec) => drop(add_node(cluster, spec)),
-            Change::AddNodeLike(node) => {
-                let Some(original) = chosen(&nodes, *node) else { return };
+            Change::AddNode(draft) => drop(add_node(cluster, stage, draft)),
+            Change::AddNodeLike(original) => {
+                let Some(original) = node(*original) else { return };
                 let original = cluster.node(original).clone();
-                cluster.add_node_like(&original, &next_name(cluster));
+                let added = cluster.add_node_like(&original, &next_name(cluster));
+                stage.note_images(cluster, added);
             }
-            Change::RemoveNode(node) => {
-                let Some(node) = chosen(&nodes, *node) else { return };
-                for pod in cluster.node(node).pods.clone() {
-                    cluster.unbind(pod);
+            Change::RemoveNode(number) => {
+                let Some(node) = node(*number) else { return };
+                let nominated = |one: &PodId| cluster.pod(*one).nominated == Some(node);
+                let nominated: Vec<PodId> =
+                    pods(cluster, |_| true).into_iter().filter(nominated).collect();
+                if is_forked && !nominated.is_empty() {
+                    return;
                 }
-                cluster.remove_node(node);
+                nominated.into_iter().for_each(|pod| cluster.set_nominated(pod, None));
+                remove_node(cluster, node);
             }
-            Change::Taint(node, taints) => {
-                let Some(node) = chosen(&nodes, *node) else { return };
+            Change::Taint(number, taints) => {
+                let Some(node) = node(*number) else { return };
                 cluster.set_taints(node, taints);
             }
-            Change::Cordon(node, cordoned) => {
-                let Some(node) = chosen(&nodes, *node) else { return };
+            Change::Cordon(number, cordoned) => {
+                let Some(node) = node(*number) else { return };
                 cluster.set_unschedulable(node, *cordoned);
             }
-            Change::AddPod(kind) => drop(add_pod(cluster, shapes[kind % shapes.len()])),
-            Change::RemovePod(pod) => {
-                let Some(pod) = chosen(&pods(cluster, true), *pod) else { return };
-                if !is_forked {
-                    cluster.remove_pod(pod);
-                }
+            Change::AddPod(kind, owner) => {
+                let shape = stage.shape(cluster, *kind);
+                add_pod(cluster, shape, *owner);
             }
-            Change::Bind(pod, node) => {
-                let Some(pod) = chosen(&pods(cluster, false), *pod) else { return };
-                let Some(node) = chosen(&nodes, *node) else { return };
+            Change::AddBound(kind, number) => {
+                let Some(node) = node(*number) else { return };
+                let shape = stage.shape(cluster, *kind);
+                let pod = add_pod(cluster, shape, None);
+                cluster.bind(pod, node, SimTime(0));
+            }
+            Change::Bind(pod, number) => {
+                let Some(pod) = chosen(&pods(cluster, |node| node.is_none()), *pod) else { return };
+                let Some(node) = node(*number) else { return };
                 cluster.bind(pod, node, SimTime(0));
             }
             Change::Unbind(pod) => {
-                let Some(pod) = chosen(&pods(cluster, true), *pod) else { return };
+                let Some(pod) = chosen(&pods(cluster, |node| node.is_some()), *pod) else { return };
                 cluster.unbind(pod);
             }
             Change::UseBudget(count) => {
@@ -106,6 +138,44 @@ impl Change {
                 cluster.use_budget(budget.expect("every fixture has one"), *count);
             }
             Change::RefreshBudgets => cluster.refresh_budgets(),
+            Change::Observe(observation) if !is_forked => observation.apply(cluster, stage, &nodes),
+            Change::Observe(_) => {}
+        }
+    }
+}
+
+impl Observation {
+    fn apply(&self, cluster: &mut Cluster, stage: &mut Stage, nodes: &[NodeId]) {
+        match self {
+            Observation::RemovePod(pod) => {
+                let Some(pod) = chosen(&pods(cluster, |_| true), *pod) else { return };
+                cluster.remove_pod(pod);
+            }
+            Observation::Going(pod, is_going) => {
+                let Some(pod) = chosen(&pods(cluster, |_| true), *pod) else { return };
+                cluster.set_deletion(pod, is_going.then_some(SimTime(1)));
+            }
+            Observation::Nominate(pod, node) => {
+                let Some(pod) = chosen(&pods(cluster, |node| node.is_none()), *pod) else { return };
+                cluster.set_nominated(pod, node.and_then(|number| chosen(nodes, number)));
+            }
+            Observation::Select(owner, selector) => {
+                let owner = WorkloadId::at(owner % OWNERS.len());
+                let is_a_map = cluster.workload(owner).key.kind == "ReplicationController";
+                cluster.update_workload(owner, |one| {
+                    one.exists = selector.is_some();
+                    if let Some(selector) = selector {
+                        let mut selector = selector.clone();
+                        selector.requirements.retain(|one| !is_a_map || one.values.len() == 1);
+                        one.selector = Some(selector);
+                    }
+                });
+            }
+            Observation::Namespace(name, labels) => {
+                cluster.set_namespace(name, labels.clone());
+                stage.world.namespaces.insert((*name).to_owned(), labels.clone());
+            }
+            Observation::Service(service) => service.apply(cluster, stage),
         }
     }
 }
@@ -114,36 +184,24 @@ fn chosen<T: Copy>(all: &[T], number: usize) -> Option<T> {
     (!all.is_empty()).then(|| all[number % all.len()])
 }
 
-/// A cluster with these nodes, a ReplicaSet, a budget for all its pods, and the shapes of these pods.
-pub(crate) fn cluster_of(nodes: &[NodeSpec], pods: &[PodSpec]) -> (Cluster, Vec<ShapeId>) {
-    let mut cluster = Cluster::default();
-    let shapes = pods.iter().map(|spec| cluster.intern_shape(spec)).collect();
-    for spec in nodes {
-        add_node(&mut cluster, spec);
-    }
-    let set = cluster.intern_workload(WorkloadKey::new(WorkloadKind::ReplicaSet, "", "web"));
-    assert_eq!(set, REPLICA_SET);
-    cluster.update_workload(set, |one| {
-        let app = requirement("app", Operator::In, &["web"]);
-        one.selector = Some(LabelSelector { requirements: vec![app] });
-        one.exists = true;
-    });
-    cluster.add_budget(DisruptionBudgetObject {
-        namespace: String::new(),
-        name: "all".to_owned(),
-        selector: Some(LabelSelector::default()),
-        rule: DisruptionRule::MinAvailable(CountOrPercent::Count(1)),
-        disruptions_allowed: Some(3),
-        disrupted_pods: std::collections::BTreeSet::new(),
-    });
-    (cluster, shapes)
+/// The pods whose place is such.
+fn pods(cluster: &Cluster, is_such: impl Fn(Option<NodeId>) -> bool) -> Vec<PodId> {
+    cluster.pods().filter(|(_, pod)| is_such(pod.node)).map(|(id, _)| id).collect()
 }
 
-fn add_node(cluster: &mut Cluster, spec: &NodeSpec) -> NodeId {
+fn remove_node(cluster: &mut Cluster, node: NodeId) {
+    for pod in cluster.node(node).pods.clone() {
+        cluster.unbind(pod);
+    }
+    cluster.remove_node(node);
+}
+
+pub(crate) fn add_node(cluster: &mut Cluster, stage: &mut Stage, draft: &NodeDraft) -> NodeId {
     let name = next_name(cluster);
-    let mut spec = spec.clone();
-    spec.labels.insert(HOSTNAME_LABEL.to_owned(), name.clone());
-    cluster.add_node(NodeBirth { name, spec, ready: true, ..NodeBirth::default() })
+    let spec = draft.named(&name);
+    let node = cluster.add_node(NodeBirth { name, spec, ready: true, ..NodeBirth::default() });
+    stage.note_images(cluster, node);
+    node
 }
 
 /// The first of n0, n1, ... that no node has.
@@ -154,10 +212,13 @@ fn next_name(cluster: &Cluster) -> String {
         .expect("there are more names than nodes")
 }
 
-/// A pod of this shape that waits.
-pub(crate) fn add_pod(cluster: &mut Cluster, shape: ShapeId) -> PodId {
+/// A pod of this shape that waits. Owners are of its namespace or none.
+pub(crate) fn add_pod(cluster: &mut Cluster, shape: ShapeId, owner: Option<usize>) -> PodId {
+    let owner = owner.map(|number| WorkloadId::at(number % OWNERS.len()));
+    let namespace = &cluster.shape(shape).namespace;
+    let controller = owner.filter(|id| cluster.workload(*id).key.namespace == *namespace);
     let (name, created_at) = ("p".into(), SimTime(0));
-    cluster.add_pod(PodBirth { name, shape, controller: None, created_at })
+    cluster.add_pod(PodBirth { name, shape, controller, created_at })
 }
 
 pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -168,145 +229,55 @@ pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..16)
 }
 
+fn number() -> impl Strategy<Value = usize> {
+    0..1000_usize
+}
+
 fn change() -> impl Strategy<Value = Change> {
-    let number = || 0..1000_usize;
     prop_oneof![
-        2 => node_spec().prop_map(Change::AddNode),
+        2 => node_draft().prop_map(Change::AddNode),
         1 => number().prop_map(Change::AddNodeLike),
         2 => number().prop_map(Change::RemoveNode),
         1 => (number(), taints()).prop_map(|(node, taints)| Change::Taint(node, taints)),
         1 => (number(), any::<bool>()).prop_map(|(node, cordoned)| Change::Cordon(node, cordoned)),
-        5 => number().prop_map(Change::AddPod),
-        1 => number().prop_map(Change::RemovePod),
-        6 => (number(), number()).prop_map(|(pod, node)| Change::Bind(pod, node)),
+        3 => (number(), prop::option::of(number()))
+            .prop_map(|(kind, owner)| Change::AddPod(kind, owner)),
+        5 => (number(), number()).prop_map(|(kind, node)| Change::AddBound(kind, node)),
+        5 => (number(), number()).prop_map(|(pod, node)| Change::Bind(pod, node)),
         3 => number().prop_map(Change::Unbind),
         1 => (0..3_i64).prop_map(Change::UseBudget),
         1 => Just(Change::RefreshBudgets),
+        5 => observation().prop_map(Change::Observe),
     ]
 }
 
-pub(crate) fn node_spec() -> impl Strategy<Value = NodeSpec> {
-    let zone = select(vec![None, Some("a"), Some("b")]);
-    let size = select(vec![0, 500, 1000, 4000]);
-    let memory = select(vec![0, 1, 3, 16]);
-    let pods = select(vec![2, 5, 110]);
-    (zone, size, memory, pods, 0..2_i64, taints(), prop::bool::weighted(0.1)).prop_map(
-        |(zone, cpu, memory_gib, pods, gpus, taints, unschedulable)| {
-            let mut labels: Labels = [("generation".to_owned(), cpu.to_string())].into();
-            labels.extend(zone.map(|zone| (ZONE_LABEL.to_owned(), zone.to_owned())));
-            let mut allocatable = resources(cpu, memory_gib * GIB, gpus);
-            allocatable.insert("pods".to_owned(), pods);
-            let capacity = allocatable.clone();
-            NodeSpec { labels, taints, unschedulable, capacity, allocatable, ..NodeSpec::default() }
-        },
-    )
+fn observation() -> impl Strategy<Value = Observation> {
+    let selector = prop_oneof![1 => Just(None), 3 => owner_selector().prop_map(Some)];
+    prop_oneof![
+        2 => number().prop_map(Observation::RemovePod),
+        2 => (number(), any::<bool>()).prop_map(|(pod, going)| Observation::Going(pod, going)),
+        3 => (number(), prop::option::weighted(0.8, number()))
+            .prop_map(|(pod, node)| Observation::Nominate(pod, node)),
+        2 => (number(), selector).prop_map(|(owner, selector)| Observation::Select(owner, selector)),
+        1 => namespace().prop_map(|(name, labels)| Observation::Namespace(name, labels)),
+        1 => service().prop_map(Observation::Service),
+    ]
 }
 
-fn resources(cpu: i64, memory: i64, gpus: i64) -> ResourceMap {
-    [("cpu", cpu), ("memory", memory), ("example.com/gpu", gpus)]
-        .into_iter()
-        .filter(|(_, amount)| *amount > 0)
-        .map(|(name, amount)| (name.to_owned(), amount))
-        .collect()
+/// A namespace with an object; the last one never has one.
+pub(crate) fn namespace() -> impl Strategy<Value = (&'static str, Labels)> {
+    let labels = select(vec![labels("team", "a"), labels("team", "b"), Labels::new()]);
+    (select(NAMESPACES[..2].to_vec()), labels)
 }
 
-fn taints() -> impl Strategy<Value = Vec<Taint>> {
-    use TaintEffect::{NoExecute, NoSchedule, PreferNoSchedule};
-    let effect = select(vec![NoSchedule, PreferNoSchedule, PreferNoSchedule, NoExecute]);
-    let taint = (select(vec!["team", "soft"]), select(vec!["", "x"]), effect).prop_map(
-        |(key, value, effect)| Taint { key: key.to_owned(), value: value.to_owned(), effect },
-    );
-    prop_oneof![2 => Just(Vec::new()), 1 => prop::collection::vec(taint, 1..3)]
-}
-
-pub(crate) fn pod_spec() -> impl Strategy<Value = PodSpec> {
-    let app = select(vec!["web", "db"]);
-    let amounts = (select(vec![0, 100, 333, 1500]), select(vec![0, 1, 2]), 0..2_i64);
-    let selector = prop_oneof![3 => Just(Vec::new()), 1 => select(vec![
-        vec![(ZONE_LABEL, "a")], vec![(ZONE_LABEL, "b")], vec![(HOSTNAME_LABEL, "n2")],
-    ])];
-    let required =
-        prop_oneof![2 => Just(None), 1 => prop::collection::vec(term(), 0..3).prop_map(Some)];
-    let preferred = prop_oneof![
-        2 => Just(Vec::new()),
-        1 => prop::collection::vec((1..100_i64, term()), 1..3),
-    ];
-    (amounts, selector, required, preferred, tolerations(), host_ports(), (0..2_i32, app)).prop_map(
-        |(
-            amounts,
-            selector,
-            required_node_terms,
-            preferred_node_terms,
-            tolerations,
-            ports,
-            (priority, app),
-        )| {
-            let (cpu, memory_gib, gpus) = amounts;
-            let own = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
-            PodSpec {
-                labels: [("app".to_owned(), app.to_owned())].into(),
-                requests: resources(cpu, memory_gib * GIB, gpus),
-                scoring_cpu_milli: if cpu == 0 { 100 } else { cpu },
-                scoring_memory_bytes: if memory_gib == 0 { 200 << 20 } else { memory_gib * GIB },
-                node_selector: selector.into_iter().map(own).collect(),
-                required_node_terms,
-                preferred_node_terms,
-                tolerations,
-                host_ports: ports,
-                priority,
-                ..PodSpec::default()
-            }
-        },
-    )
-}
-
-fn term() -> impl Strategy<Value = NodeSelectorTerm> {
-    use Operator::{DoesNotExist, Exists, Gt, In, Lt, NotIn};
-    let one = requirement;
-    let expressions = select(vec![
-        one(ZONE_LABEL, In, &["a", "b"]),
-        one(ZONE_LABEL, NotIn, &["a"]),
-        one(ZONE_LABEL, Exists, &[]),
-        one(ZONE_LABEL, DoesNotExist, &[]),
-        one("generation", Gt, &["500"]),
-        one("generation", Lt, &["1000"]),
-        one(HOSTNAME_LABEL, In, &["n0", "n3"]),
+pub(crate) fn service() -> impl Strategy<Value = Service> {
+    let selector = select(vec![
+        labels("app", "web"),
+        labels("app", "web"),
+        labels("app", "db"),
+        labels("tier", "x"),
+        Labels::new(),
     ]);
-    let fields = select(vec![
-        one("metadata.name", In, &["n1"]),
-        one("metadata.name", In, &["n0", "n2"]),
-        one("metadata.name", NotIn, &["n1"]),
-    ]);
-    (prop::collection::vec(expressions, 0..3), prop::collection::vec(fields, 0..2))
-        .prop_map(|(expressions, fields)| NodeSelectorTerm { expressions, fields })
-}
-
-fn requirement(key: &str, operator: Operator, values: &[&str]) -> Requirement {
-    let values = values.iter().map(|value| (*value).to_owned()).collect();
-    Requirement { key: key.to_owned(), operator, values }
-}
-
-fn tolerations() -> impl Strategy<Value = Vec<Toleration>> {
-    let toleration = (
-        select(vec!["", "team", "soft", "node.kubernetes.io/unschedulable"]),
-        select(vec![None, Some("x")]),
-        select(vec![None, Some(TaintEffect::NoSchedule), Some(TaintEffect::PreferNoSchedule)]),
-    )
-        .prop_map(|(key, value, effect)| Toleration {
-            key: key.to_owned(),
-            equal: value.is_some() && !key.is_empty(),
-            value: value.unwrap_or_default().to_owned(),
-            effect,
-        });
-    prop_oneof![2 => Just(Vec::new()), 1 => prop::collection::vec(toleration, 1..3)]
-}
-
-fn host_ports() -> impl Strategy<Value = Vec<HostPort>> {
-    let port = (select(vec!["0.0.0.0", "10.0.0.1", "10.0.0.2"]), select(vec!["TCP", "UDP"]))
-        .prop_map(|(ip, protocol)| HostPort {
-            ip: ip.to_owned(),
-            protocol: protocol.to_owned(),
-            port: 80,
-        });
-    prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec(port, 1..2)]
+    (select(NAMESPACES.to_vec()), select(vec!["one", "two"]), selector)
+        .prop_map(|(namespace, name, selector)| Service { namespace, name, selector })
 }

@@ -1,261 +1,259 @@
-//! A scheduler as slow and plain as it can be, written from kube-scheduler's rules: every answer
+//! A scheduler as slow and plain as it can be, written from kube-scheduler's source: every answer
 //! is worked out anew from the pods and nodes themselves.
 
 use std::collections::BTreeSet;
 
 use plimsoll_core::PodSpec;
-use plimsoll_core::cluster::Cluster;
-use plimsoll_core::ids::{NodeId, ShapeId, WorkloadId};
-use plimsoll_core::labels::{NodeSelectorTerm, Operator, Requirement};
-use plimsoll_core::taints::{Taint, TaintEffect, Toleration};
+use plimsoll_core::ids::NodeId;
+use plimsoll_core::labels::Operator;
+use plimsoll_core::pod::HostPort;
+use plimsoll_core::scheduling::{Judgement, Plugin, Refusal, SchedulerProfile, Verdict};
+use plimsoll_core::taints::{Taint, TaintEffect};
 
-/// The label that the system's default constraint over zones looks at.
-const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
-/// Every resource that the fixtures' pods and nodes have.
-pub(crate) const RESOURCES: [&str; 4] = ["pods", "cpu", "memory", "example.com/gpu"];
+use crate::naive_pod_affinity::AffinityFilter;
+use crate::naive_scores::score_all;
+use crate::naive_selectors::{any_term_matches, is_repelled, is_wanted, tolerates};
+use crate::naive_snapshot::{Newcomer, NodeInfo, Snapshot, World};
+use crate::naive_spread::SpreadFilter;
 
-/// The first filter, in kube-scheduler's order, that refuses a pod of this shape on the node.
-pub(crate) fn refusing_plugin(
-    cluster: &Cluster,
-    shape: ShapeId,
-    node: NodeId,
-) -> Option<&'static str> {
-    let spec = cluster.shape(shape);
-    // PreFilter of NodeAffinity: names in every term leave no other node to the filters.
-    if let Some(terms) = &spec.required_node_terms
-        && terms.iter().all(names_nodes)
-        && !terms.iter().any(|term| fields_match(cluster, term, node))
-    {
-        return Some("NodeAffinity");
+/// What every node says to the newcomer, and where it may go.
+pub(crate) fn judge(snapshot: &Snapshot<'_>, newcomer: &Newcomer<'_>) -> Judgement {
+    let gates = &newcomer.spec.scheduling_gates;
+    if snapshot.is_gated(newcomer.spec) {
+        let text = format!("waiting for scheduling gates: [{}]", gates.join(" "));
+        let gate = Verdict::Refused(Refusal::of_pod(Plugin::SchedulingGates, text));
+        let nodes = snapshot.nodes.iter().map(|node| (node.id, gate.clone())).collect();
+        return Judgement { nodes, best: Vec::new(), is_gated: true };
     }
+    judge_ungated(snapshot, newcomer)
+}
+
+/// The same for a pod that is tried whatever gates it has.
+pub(crate) fn judge_ungated(snapshot: &Snapshot<'_>, newcomer: &Newcomer<'_>) -> Judgement {
+    let profile = snapshot.profile_of(newcomer.spec);
+    let refusals = refusals(snapshot, newcomer);
+    let feasible: Vec<&NodeInfo<'_>> = snapshot
+        .nodes
+        .iter()
+        .zip(&refusals)
+        .filter(|(_, (_, refusal))| refusal.is_none())
+        .map(|(node, _)| node)
+        .collect();
+    let mut scores = score_all(snapshot, &profile, newcomer, &feasible).into_iter();
+    let mut nodes = Vec::new();
+    for (node, refusal) in refusals {
+        let verdict = match refusal {
+            Some(refusal) => Verdict::Refused(refusal),
+            None => {
+                let scores: Vec<(Plugin, i64)> = scores.next().expect("one for each that fits");
+                let weigh = |(plugin, score): &(Plugin, i64)| {
+                    score * profile.weight(*plugin).expect("it has scored")
+                };
+                let total = scores.iter().map(weigh).sum();
+                Verdict::Fits { scores, total }
+            }
+        };
+        nodes.push((node, verdict));
+    }
+    let nominated = newcomer.nominated.filter(|id| feasible.iter().any(|node| node.id == *id));
+    let highest = nodes.iter().map(|(_, verdict)| verdict.total()).max();
+    let best = match nominated {
+        Some(node) => vec![node],
+        None => nodes
+            .iter()
+            .filter(|(_, one)| matches!(one, Verdict::Fits { .. }) && Some(one.total()) == highest)
+            .map(|(node, _)| *node)
+            .collect(),
+    };
+    Judgement { nodes, best, is_gated: false }
+}
+
+/// For each node the first refusal in the order of the profile.
+pub(crate) fn refusals(
+    snapshot: &Snapshot<'_>,
+    newcomer: &Newcomer<'_>,
+) -> Vec<(NodeId, Option<Refusal>)> {
+    let profile = snapshot.profile_of(newcomer.spec);
+    let has_prefilter = profile.pre_filters.contains(&Plugin::NodeAffinity);
+    let names = if has_prefilter { named_nodes(newcomer.spec) } else { None };
+    if names.as_ref().is_some_and(BTreeSet::is_empty) {
+        let whole = Refusal::of_pod(Plugin::NodeAffinity, "pod affinity terms conflict");
+        return snapshot.nodes.iter().map(|node| (node.id, Some(whole.clone()))).collect();
+    }
+    let filters = Filters {
+        spread: SpreadFilter::new(snapshot, &profile, newcomer),
+        affinity: AffinityFilter::new(snapshot, newcomer.spec),
+        world: snapshot.world,
+        profile,
+    };
+    let refusal = |node: &NodeInfo<'_>| {
+        if names.as_ref().is_some_and(|names| !names.contains(node.name)) {
+            let reason = "node(s) didn't satisfy plugin(s) [NodeAffinity]";
+            return Some(Refusal::unresolvable(Plugin::NodeAffinity, reason));
+        }
+        filters.refusal_beside_rivals(newcomer, node)
+    };
+    snapshot.nodes.iter().map(|node| (node.id, refusal(node))).collect()
+}
+
+/// The names that the required terms narrow the nodes down to: PreFilter of NodeAffinity.
+fn named_nodes(spec: &PodSpec) -> Option<BTreeSet<&str>> {
+    let terms = spec.required_node_terms.as_ref().filter(|terms| !terms.is_empty())?;
+    let mut all = BTreeSet::new();
+    for term in terms {
+        let lists = term.fields.iter().filter(|field| field.operator == Operator::In);
+        let lists: Vec<BTreeSet<&str>> =
+            lists.map(|field| field.values.iter().map(String::as_str).collect()).collect();
+        let (first, others) = lists.split_first()?;
+        let in_all = first.iter().filter(|name| others.iter().all(|one| one.contains(*name)));
+        all.extend(in_all);
+    }
+    Some(all)
+}
+
+/// The filters of a profile, ready for one newcomer.
+struct Filters<'a> {
+    profile: SchedulerProfile,
+    world: &'a World,
+    spread: SpreadFilter,
+    affinity: Option<AffinityFilter>,
+}
+
+impl Filters<'_> {
+    /// A node must do with the pods that room was made for there, and without them.
+    ///
+    /// Source: `RunFilterPluginsWithNominatedPods`.
+    fn refusal_beside_rivals(
+        &self,
+        newcomer: &Newcomer<'_>,
+        node: &NodeInfo<'_>,
+    ) -> Option<Refusal> {
+        let mut crowded = node.clone();
+        let mut spread = self.spread.clone();
+        let mut affinity = self.affinity.clone();
+        for (_, rival) in newcomer.rivals.iter().filter(|(there, _)| *there == node.id) {
+            crowded.pods.push(*rival);
+            spread.add(newcomer.spec, *rival, node);
+            if let Some(affinity) = &mut affinity {
+                affinity.add(newcomer.spec, *rival, node, self.world);
+            }
+        }
+        let first = self.refusal(newcomer.spec, &crowded, &spread, affinity.as_ref());
+        first.or_else(|| self.refusal(newcomer.spec, node, &self.spread, self.affinity.as_ref()))
+    }
+
+    fn refusal(
+        &self,
+        spec: &PodSpec,
+        node: &NodeInfo<'_>,
+        spread: &SpreadFilter,
+        affinity: Option<&AffinityFilter>,
+    ) -> Option<Refusal> {
+        self.profile.filters.iter().find_map(|plugin| match plugin {
+            Plugin::NodeUnschedulable => cordon_refusal(spec, node),
+            Plugin::TaintToleration => is_repelled(spec, node).then(|| {
+                Refusal::unresolvable(Plugin::TaintToleration, "node(s) had untolerated taint(s)")
+            }),
+            Plugin::NodeAffinity => node_affinity_refusal(&self.profile, spec, node),
+            Plugin::NodePorts => port_refusal(spec, node),
+            Plugin::NodeResourcesFit => room_refusal(&self.profile, spec, node),
+            Plugin::PodTopologySpread => spread.refusal(spec, node),
+            Plugin::InterPodAffinity => affinity?.refusal(spec, node, self.world),
+            Plugin::NodeDeclaredFeatures => features_refusal(spec, node),
+            _ => None,
+        })
+    }
+}
+
+fn cordon_refusal(spec: &PodSpec, node: &NodeInfo<'_>) -> Option<Refusal> {
     let cordon = Taint {
         key: "node.kubernetes.io/unschedulable".to_owned(),
         value: String::new(),
         effect: TaintEffect::NoSchedule,
     };
-    if cluster.node(node).unschedulable && !tolerates(&spec.tolerations, &cordon) {
-        return Some("NodeUnschedulable");
-    }
-    let keeps_off = |taint: &&Taint| taint.effect != TaintEffect::PreferNoSchedule;
-    let mut taints = cluster.node_taints(node).iter().filter(keeps_off);
-    if taints.any(|taint| !tolerates(&spec.tolerations, taint)) {
-        return Some("TaintToleration");
-    }
-    if !is_wanted(cluster, spec, node) {
-        return Some("NodeAffinity");
-    }
-    let pods = &cluster.node(node).pods;
-    if pods.iter().any(|pod| ports_conflict(spec, cluster.shape(cluster.pod(*pod).shape))) {
-        return Some("NodePorts");
-    }
-    let is_full = RESOURCES.iter().any(|name| {
-        let asks = if *name == "pods" { 1 } else { spec.requests.get(*name).copied().unwrap_or(0) };
-        asks > 0 && requested(cluster, node, name) + asks > allocatable(cluster, node, name)
-    });
-    is_full.then_some("NodeResourcesFit")
+    (node.is_cordoned && !tolerates(&spec.tolerations, &cordon))
+        .then(|| Refusal::unresolvable(Plugin::NodeUnschedulable, "node(s) were unschedulable"))
 }
 
-/// The weighted sum of the default profile's scores on each of the nodes, which all fit.
-pub(crate) fn totals(
-    cluster: &Cluster,
-    shape: ShapeId,
-    controller: Option<WorkloadId>,
-    nodes: &[NodeId],
-) -> Vec<(NodeId, i64)> {
-    let spec = cluster.shape(shape);
-    let against = |node: NodeId| {
-        let covers = |one: &&Toleration| {
-            one.effect.is_none() || one.effect == Some(TaintEffect::PreferNoSchedule)
-        };
-        let tolerations: Vec<Toleration> =
-            spec.tolerations.iter().filter(covers).cloned().collect();
-        let taints = cluster.node_taints(node).iter();
-        let preferences = taints.filter(|taint| taint.effect == TaintEffect::PreferNoSchedule);
-        let count = preferences.filter(|taint| !tolerates(&tolerations, taint)).count();
-        i64::try_from(count).expect("taints are few")
-    };
-    let wanted = |node: NodeId| -> i64 {
-        let preferred = spec.preferred_node_terms.iter();
-        preferred.filter(|(_, term)| term_matches(cluster, term, node)).map(|one| one.0).sum()
-    };
-    let most_against = nodes.iter().map(|node| against(*node)).max().unwrap_or(0);
-    let most_wanted = nodes.iter().map(|node| wanted(*node)).max().unwrap_or(0);
-    let spread = controller.map(|owner| spread_scores(cluster, spec, owner, nodes));
-    let total = |(index, node): (usize, &NodeId)| {
-        let taints =
-            if most_against == 0 { 100 } else { 100 - against(*node) * 100 / most_against };
-        let affinity = if most_wanted == 0 { 0 } else { wanted(*node) * 100 / most_wanted };
-        let sum = 3 * taints
-            + 2 * affinity
-            + 2 * spread.as_ref().map_or(0, |scores| scores[index])
-            + least_allocated(cluster, spec, *node)
-            + balanced_allocation(cluster, spec, *node);
-        (*node, sum)
-    };
-    nodes.iter().enumerate().map(total).collect()
-}
-
-/// PodTopologySpread's normalised scores under the system's default constraints.
-#[expect(clippy::cast_precision_loss, reason = "the rule is in floating point")]
-#[expect(clippy::cast_possible_truncation, reason = "scores are small")]
-fn spread_scores(
-    cluster: &Cluster,
+fn node_affinity_refusal(
+    profile: &SchedulerProfile,
     spec: &PodSpec,
-    owner: WorkloadId,
-    nodes: &[NodeId],
-) -> Vec<i64> {
-    let selector = cluster.workload(owner).selector.as_ref().expect("the fixture gives one");
-    let like_it =
-        |node: NodeId| specs_on(cluster, node).filter(|one| selector.matches(&one.labels));
-    // Nodes without a zone weigh as one more zone, though that zone's pods count for nobody.
-    let zones: BTreeSet<Option<&str>> =
-        nodes.iter().map(|node| cluster.node_label(*node, ZONE_LABEL)).collect();
-    let in_zone = |zone: &str| -> usize {
-        let all = cluster.nodes().map(|(id, _)| id);
-        all.filter(|id| cluster.node_label(*id, ZONE_LABEL) == Some(zone))
-            .filter(|id| is_wanted(cluster, spec, *id))
-            .map(|id| like_it(id).count())
-            .sum()
+    node: &NodeInfo<'_>,
+) -> Option<Refusal> {
+    let added = &profile.arguments.added_affinity.required;
+    let reason = if added.as_ref().is_some_and(|terms| !any_term_matches(terms, node)) {
+        "node(s) didn't match scheduler-enforced node affinity"
+    } else if !is_wanted(spec, node) {
+        "node(s) didn't match Pod's node affinity/selector"
+    } else {
+        return None;
     };
-    let raw = |node: &NodeId| {
-        let host = like_it(*node).count() as f64 * ((nodes.len() + 2) as f64).ln() + 2.0;
-        let zone = cluster.node_label(*node, ZONE_LABEL);
-        let zone =
-            zone.map_or(0.0, |zone| in_zone(zone) as f64 * ((zones.len() + 2) as f64).ln() + 4.0);
-        (host + zone).round() as i64
-    };
-    let rounded: Vec<i64> = nodes.iter().map(raw).collect();
-    let highest = rounded.iter().copied().max().unwrap_or(0);
-    let lowest = rounded.iter().copied().min().unwrap_or(0);
-    rounded.iter().map(|one| 100 * (highest + lowest - one) / highest).collect()
+    Some(Refusal::unresolvable(Plugin::NodeAffinity, reason))
 }
 
-/// What the pods bound to a node ask for, counted.
-pub(crate) fn requested(cluster: &Cluster, node: NodeId, resource: &str) -> i64 {
-    specs_on(cluster, node)
-        .map(|spec| match resource {
-            "pods" => 1,
-            name => spec.requests.get(name).copied().unwrap_or(0),
-        })
-        .sum()
-}
-
-/// What the node's template says there is.
-pub(crate) fn allocatable(cluster: &Cluster, node: NodeId, resource: &str) -> i64 {
-    let template = cluster.catalog().template(cluster.node(node).template);
-    template.allocatable.get(resource).copied().unwrap_or(0)
+fn port_refusal(spec: &PodSpec, node: &NodeInfo<'_>) -> Option<Refusal> {
+    node.pods.iter().any(|pod| ports_conflict(spec, pod.spec)).then(|| {
+        let reason = "node(s) didn't have free ports for the requested pod ports";
+        Refusal::new(Plugin::NodePorts, reason)
+    })
 }
 
 /// Whether both pods want one port of one address.
 pub(crate) fn ports_conflict(one: &PodSpec, other: &PodSpec) -> bool {
-    one.host_ports.iter().any(|left| {
-        other.host_ports.iter().any(|right| {
-            let everywhere = left.ip == "0.0.0.0" || right.ip == "0.0.0.0";
-            (left.port, &left.protocol) == (right.port, &right.protocol)
-                && (everywhere || left.ip == right.ip)
-        })
-    })
+    let conflict = |left: &HostPort, right: &HostPort| {
+        let everywhere = left.ip == "0.0.0.0" || right.ip == "0.0.0.0";
+        (left.port, &left.protocol) == (right.port, &right.protocol)
+            && (everywhere || left.ip == right.ip)
+    };
+    one.host_ports.iter().any(|left| other.host_ports.iter().any(|right| conflict(left, right)))
 }
 
-fn specs_on(cluster: &Cluster, node: NodeId) -> impl Iterator<Item = &PodSpec> {
-    cluster
-        .pods()
-        .filter(move |(_, pod)| pod.node == Some(node))
-        .map(|(_, pod)| cluster.shape(pod.shape))
-}
-
-fn least_allocated(cluster: &Cluster, spec: &PodSpec, node: NodeId) -> i64 {
-    let cpu: i64 = specs_on(cluster, node).map(|one| one.scoring_cpu_milli).sum();
-    let memory: i64 = specs_on(cluster, node).map(|one| one.scoring_memory_bytes).sum();
-    let shares: Vec<i64> =
-        [("cpu", cpu + spec.scoring_cpu_milli), ("memory", memory + spec.scoring_memory_bytes)]
-            .iter()
-            .map(|(name, taken)| (allocatable(cluster, node, name), *taken))
-            .filter(|(has, _)| *has > 0)
-            .map(|(has, taken)| if taken > has { 0 } else { (has - taken) * 100 / has })
-            .collect();
-    let count = i64::try_from(shares.len()).expect("there are two");
-    if count == 0 { 0 } else { shares.iter().sum::<i64>() / count }
-}
-
-fn balanced_allocation(cluster: &Cluster, spec: &PodSpec, node: NodeId) -> i64 {
-    let asks = |name: &str| spec.requests.get(name).copied().unwrap_or(0);
-    if asks("cpu") == 0 && asks("memory") == 0 {
-        return 0;
+fn room_refusal(
+    profile: &SchedulerProfile,
+    spec: &PodSpec,
+    node: &NodeInfo<'_>,
+) -> Option<Refusal> {
+    let mut reasons = Vec::new();
+    let mut is_too_large = false;
+    if i64::try_from(node.pods.len() + 1).expect("pods are few") > node.allocatable("pods") {
+        reasons.push("Too many pods".into());
     }
-    let with = balance(cluster, node, asks("cpu"), asks("memory"));
-    let without = balance(cluster, node, 0, 0);
-    50 + (50 + with - without) / 2
-}
-
-#[expect(clippy::cast_precision_loss, reason = "the rule is in floating point")]
-#[expect(clippy::cast_possible_truncation, reason = "between 0 and 100")]
-fn balance(cluster: &Cluster, node: NodeId, more_cpu: i64, more_memory: i64) -> i64 {
-    let fractions: Vec<f64> = [("cpu", more_cpu), ("memory", more_memory)]
-        .iter()
-        .map(|(name, more)| {
-            (requested(cluster, node, name) + more, allocatable(cluster, node, name))
-        })
-        .filter(|(_, has)| *has > 0)
-        .map(|(taken, has)| f64::min(1.0, taken as f64 / has as f64))
-        .collect();
-    let deviation = match fractions.as_slice() {
-        [cpu, memory] => (cpu - memory).abs() / 2.0,
-        _ => 0.0,
-    };
-    ((1.0 - deviation) * 100.0) as i64
-}
-
-fn tolerates(tolerations: &[Toleration], taint: &Taint) -> bool {
-    tolerations.iter().any(|one| {
-        let key = one.key.is_empty() || one.key == taint.key;
-        let value = !one.equal || one.value == taint.value;
-        let effect = one.effect.is_none() || one.effect == Some(taint.effect);
-        key && value && effect
-    })
-}
-
-fn is_wanted(cluster: &Cluster, spec: &PodSpec, node: NodeId) -> bool {
-    let selector = spec
-        .node_selector
-        .iter()
-        .all(|(key, value)| cluster.node_label(node, key) == Some(value.as_str()));
-    let required = match &spec.required_node_terms {
-        None => true,
-        Some(terms) => terms.iter().any(|term| term_matches(cluster, term, node)),
-    };
-    selector && required
-}
-
-fn names_nodes(term: &NodeSelectorTerm) -> bool {
-    term.fields.iter().any(|field| field.operator == Operator::In)
-}
-
-fn fields_match(cluster: &Cluster, term: &NodeSelectorTerm, node: NodeId) -> bool {
-    let is_in = |field: &&Requirement| field.operator == Operator::In;
-    let name = cluster.node_name(node);
-    term.fields.iter().filter(is_in).all(|field| holds(field, Some(name)))
-}
-
-fn term_matches(cluster: &Cluster, term: &NodeSelectorTerm, node: NodeId) -> bool {
-    let name = cluster.node_name(node);
-    let is_empty = term.expressions.is_empty() && term.fields.is_empty();
-    !is_empty
-        && term.expressions.iter().all(|one| holds(one, cluster.node_label(node, &one.key)))
-        && term.fields.iter().all(|one| holds(one, Some(name)))
-}
-
-fn holds(requirement: &Requirement, value: Option<&str>) -> bool {
-    let listed = |value: &str| requirement.values.iter().any(|one| one == value);
-    let numbers = |value: &str| -> Option<(i64, i64)> {
-        Some((value.parse().ok()?, requirement.values.first()?.parse().ok()?))
-    };
-    match requirement.operator {
-        Operator::In => value.is_some_and(listed),
-        Operator::NotIn => !value.is_some_and(listed),
-        Operator::Exists => value.is_some(),
-        Operator::DoesNotExist => value.is_none(),
-        Operator::Gt => value.and_then(numbers).is_some_and(|(has, bound)| has > bound),
-        Operator::Lt => value.and_then(numbers).is_some_and(|(has, bound)| has < bound),
+    for name in in_order_of_reasons(spec) {
+        let asked = spec.requests[name];
+        if is_ignored(profile, name) || node.requested(name) + asked <= node.allocatable(name) {
+            continue;
+        }
+        reasons.push(format!("Insufficient {name}").into());
+        is_too_large |= asked > node.allocatable(name);
     }
+    let (plugin, of_whole_pod) = (Plugin::NodeResourcesFit, false);
+    let refusal = Refusal { plugin, reasons, resolvable: !is_too_large, of_whole_pod };
+    (!refusal.reasons.is_empty()).then_some(refusal)
+}
+
+/// The resources that a pod asks for: the three of Kubernetes' own, then the others by name.
+fn in_order_of_reasons(spec: &PodSpec) -> Vec<&String> {
+    let asked = || spec.requests.iter().filter(|(_, amount)| **amount > 0).map(|(name, _)| name);
+    let own = ["cpu", "memory", "ephemeral-storage"];
+    let mut names: Vec<&String> =
+        own.iter().filter_map(|name| asked().find(|asked| asked == name)).collect();
+    names.extend(asked().filter(|name| !own.contains(&name.as_str())));
+    names
+}
+
+fn is_ignored(profile: &SchedulerProfile, resource: &str) -> bool {
+    let Some((domain, _)) = resource.split_once('/') else { return false };
+    let arguments = &profile.arguments.fit;
+    let listed = |list: &[String], name: &str| list.iter().any(|one| one == name);
+    !resource.contains("kubernetes.io/")
+        && (listed(&arguments.ignored_resources, resource)
+            || listed(&arguments.ignored_resource_groups, domain))
+}
+
+fn features_refusal(spec: &PodSpec, node: &NodeInfo<'_>) -> Option<Refusal> {
+    let lacks = spec.required_node_features.iter().any(|one| !node.features.contains(one));
+    lacks.then(|| {
+        let reason = "node(s) didn't match Pod's required features";
+        Refusal::unresolvable(Plugin::NodeDeclaredFeatures, reason)
+    })
 }

@@ -41,6 +41,11 @@ impl Domains {
         self.members.get(domain as usize).map_or(&[], Vec::as_slice)
     }
 
+    /// Another node of a node's domain.
+    pub(crate) fn mate_of(&self, node: NodeId) -> Option<NodeId> {
+        self.members(self.of(node)).iter().copied().find(|one| *one != node)
+    }
+
     /// A node came with this value of the label. Returns its domain.
     pub(crate) fn node_came(&mut self, node: NodeId, value: Option<&str>) -> u32 {
         let domain = match value {

@@ -14,8 +14,10 @@ use crate::pod::{PodSpec, TopologySpreadConstraint};
 use crate::pod_affinity::PodAffinityTerm;
 use crate::scheduling::profile::SpreadDefaults;
 
-/// Kinds of owners whose selectors make the default constraints apply.
-const SELECTING_OWNERS: [&str; 3] = ["ReplicaSet", "StatefulSet", "ReplicationController"];
+/// Kinds of owners whose selectors narrow down whom the default constraints spread.
+const SELECTING_OWNERS: [&str; 2] = ["ReplicaSet", "StatefulSet"];
+/// The kind of owners whose selector is a map of labels, whose values replace those of services.
+const OWNER_WITH_LABELS: &str = "ReplicationController";
 
 /// What keeps pods of a shape off nodes. Numbers are places of sums.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -310,13 +312,18 @@ impl Cluster {
                 labels.extend(selector.iter().map(|(key, value)| (key.clone(), value.clone())));
             }
         }
+        let owner = controller.map(|id| self.workload(id)).filter(|owner| owner.exists);
+        let kind = owner.map_or("", |owner| owner.key.kind.as_str());
+        let selected = owner.and_then(|owner| owner.selector.as_ref());
+        let selected = selected.map_or(&[][..], |selector| &selector.requirements);
+        if kind == OWNER_WITH_LABELS {
+            let values = selected.iter().flat_map(|one| one.values.iter().map(|it| (&one.key, it)));
+            labels.extend(values.map(|(key, value)| (key.clone(), value.clone())));
+        }
         let equal = |(key, value)| Requirement { key, operator: Operator::In, values: vec![value] };
         let mut requirements: Vec<Requirement> = labels.into_iter().map(equal).collect();
-        let owner = controller
-            .map(|id| self.workload(id))
-            .filter(|owner| SELECTING_OWNERS.contains(&owner.key.kind.as_str()));
-        if let Some(selector) = owner.and_then(|owner| owner.selector.as_ref()) {
-            for requirement in &selector.requirements {
+        if SELECTING_OWNERS.contains(&kind) {
+            for requirement in selected {
                 if !requirements.contains(requirement) {
                     requirements.push(requirement.clone());
                 }

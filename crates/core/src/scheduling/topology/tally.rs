@@ -20,8 +20,8 @@ pub(crate) enum Query {
         /// The selector.
         selector: LabelSelector,
     },
-    /// Pods that all of these terms mean; their topology keys do not matter. Terms of pods that are
-    /// to be placed reach only namespaces whose object is there (an empty selector reaches all).
+    /// Pods that all of these terms, of pods that are to be placed, mean; their topology keys do not
+    /// matter.
     Meant(Vec<PodAffinityTerm>),
     /// Pods that carry this very term.
     Carried(TermUse, PodAffinityTerm),
@@ -61,19 +61,16 @@ impl Query {
     }
 }
 
-/// Whether a term of a pod that is to be placed means a pod with this spec: upstream looks up the
-/// namespaces that such a term selects, and finds only those with an object.
+/// Whether a term of a pod that is to be placed means a pod with this spec. Upstream looks up the
+/// namespaces that such a term selects, and finds only those with an object; but it leaves the
+/// selector in place, and goes on to ask it about no labels at all. So a selector that only forbids
+/// labels means every namespace.
+///
+/// Source: `mergeAffinityTermNamespacesIfNotEmpty`, which changes a copy of the term.
 pub(crate) fn is_meant(term: &PodAffinityTerm, spec: &PodSpec, namespaces: &Namespaces) -> bool {
-    let none = Labels::new();
-    match namespaces.get(&spec.namespace) {
-        Some(labels) => term.matches(&spec.namespace, labels, &spec.labels),
-        None => {
-            let selects_all =
-                term.namespace_selector.as_ref().is_some_and(|one| one.requirements.is_empty());
-            (selects_all || term.namespaces.contains(&spec.namespace))
-                && term.matches(&spec.namespace, &none, &spec.labels)
-        }
-    }
+    let found = namespaces.get(&spec.namespace);
+    found.is_some_and(|labels| term.matches(&spec.namespace, labels, &spec.labels))
+        || term.matches(&spec.namespace, &Labels::new(), &spec.labels)
 }
 
 /// Whether a term that a placed pod carries means a pod with this spec. Here a namespace without an
