@@ -8,6 +8,7 @@
 //! tried on a fork is never seen by its parent.
 
 mod budgets;
+mod claims;
 mod fork;
 mod from_snapshot;
 mod groups;

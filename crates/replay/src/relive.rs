@@ -243,9 +243,13 @@ impl Builder<'_> {
                     },
                     Object::DisruptionBudget(budget) => Input::ApplyBudget(budget.clone()),
                     Object::NodeGroup(group) => Input::ApplyGroup(Box::new(group.clone())),
-                    Object::Service(_) | Object::Namespace(_) | Object::Storage(_) => {
-                        Input::ApplySurrounding(object.clone())
-                    }
+                    Object::Service(_)
+                    | Object::Namespace(_)
+                    | Object::Storage(_)
+                    | Object::ResourceSlice(_)
+                    | Object::DeviceClass(_)
+                    | Object::ResourceClaim(_)
+                    | Object::ResourceClaimTemplate(_) => Input::ApplySurrounding(object.clone()),
                     _ => continue,
                 },
                 OutsideChange::Scale { kind, namespace, name, replicas } => {

@@ -19,7 +19,8 @@ pub enum Input {
     ApplyBudget(DisruptionBudgetObject),
     /// A node that no cloud made joins, or a node's taints and cordon are changed.
     ApplyNode(Box<NodeObject>),
-    /// A service, namespace or object of storage is created or replaced.
+    /// Something that pods refer to is created or replaced: a service, a namespace, an object of
+    /// storage or of devices.
     ApplySurrounding(Box<Object>),
     /// Limits, price or template of a node group change; or a group is added.
     ApplyGroup(Box<NodeGroupSpec>),

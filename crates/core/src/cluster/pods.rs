@@ -91,6 +91,18 @@ impl Pods {
         self.uids.get(&pod).map_or("", |uid| uid)
     }
 
+    /// A pod without a node turns out to ask for something else.
+    pub(super) fn change_shape(
+        &mut self,
+        pod: PodId,
+        shape: ShapeId,
+        controller: Option<WorkloadId>,
+    ) {
+        let before = std::mem::replace(&mut self.get_mut(pod).shape, shape);
+        self.discount_owner(before, controller);
+        self.count_owner(shape, controller);
+    }
+
     fn drop_nomination(&mut self, pod: PodId, node: NodeId) {
         if let Some(pods) = self.nominated.get_mut(&node) {
             pods.retain(|one| *one != pod);

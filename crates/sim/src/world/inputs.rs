@@ -144,6 +144,7 @@ impl World {
                 self.create_bound_pod(birth, node, since.unwrap_or(created_at))
             }
         };
+        self.cluster.note_uid(pod, &object.uid);
         if let Some(controller) = controller {
             self.controllers.adopt(&self.cluster, controller, pod);
         }

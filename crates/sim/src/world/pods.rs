@@ -25,6 +25,7 @@ impl World {
     /// Creates a pod and queues it, unless it is gated or another scheduler's.
     pub(super) fn create_pod(&mut self, birth: PodBirth) -> PodId {
         let pod = self.cluster.add_pod(birth);
+        self.cluster.make_claims(pod);
         self.note_created(pod);
         let spec = self.cluster.shape(self.cluster.pod(pod).shape);
         let ours = spec.scheduler_name.is_empty() || spec.scheduler_name == SCHEDULER_NAME;

@@ -104,9 +104,13 @@ fn as_input(action: &ScenarioAction) -> Option<Input> {
             Object::DisruptionBudget(object) => Input::ApplyBudget(object.clone()),
             Object::Node(object) => Input::ApplyNode(Box::new(object.clone())),
             Object::NodeGroup(spec) => Input::ApplyGroup(Box::new(spec.clone())),
-            Object::Service(_) | Object::Namespace(_) | Object::Storage(_) => {
-                Input::ApplySurrounding(object.clone())
-            }
+            Object::Service(_)
+            | Object::Namespace(_)
+            | Object::Storage(_)
+            | Object::ResourceSlice(_)
+            | Object::DeviceClass(_)
+            | Object::ResourceClaim(_)
+            | Object::ResourceClaimTemplate(_) => Input::ApplySurrounding(object.clone()),
             _ => return None,
         },
         ScenarioAction::Scale { kind, namespace, name, replicas } => Input::Scale {

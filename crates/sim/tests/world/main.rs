@@ -4,6 +4,7 @@
 //! 90 s where nothing else is said.
 
 mod budgets;
+mod claims;
 mod cloud;
 mod controllers;
 mod faults;
