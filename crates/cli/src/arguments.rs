@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::exit::Outcome;
-use crate::{compare, history, import, replay};
+use crate::{compare, history, import, replay, schedule};
 
 /// Reads the arguments of this process.
 ///
@@ -27,6 +27,7 @@ Examples:
   plimsoll replay examples/workday.yaml --strategy cluster-autoscaler,threshold
   plimsoll import objects monday.json tuesday.json -o cluster.db
   plimsoll replay cluster.db --from +6h --duration 12h --html replay.html
+  plimsoll schedule cluster.db@+6h
   plimsoll history snapshot cluster.db --at +6h
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or bad input, 3 what was compared or verified differs."
@@ -42,6 +43,7 @@ pub(crate) enum Command {
     Import(import::ImportArguments),
     Replay(replay::ReplayArguments),
     Compare(compare::CompareArguments),
+    Schedule(schedule::ScheduleArguments),
     History(history::HistoryArguments),
 }
 
@@ -55,6 +57,7 @@ impl Command {
             Command::Import(arguments) => import::run(&arguments),
             Command::Replay(arguments) => replay::run(&arguments),
             Command::Compare(arguments) => compare::run(&arguments),
+            Command::Schedule(arguments) => schedule::run(&arguments),
             Command::History(arguments) => history::run(&arguments),
         }
     }

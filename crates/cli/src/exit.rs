@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use plimsoll_history::HistoryError;
 use plimsoll_history::import::ImportError;
 use plimsoll_replay::ReplayError;
+use plimsoll_replay::recording::RecordingError;
 use plimsoll_replay::report::{CompareError, LoadError};
+use plimsoll_replay::source::SourceError;
 
 use crate::output;
 
@@ -74,6 +76,8 @@ fn code_of(error: &anyhow::Error) -> u8 {
             return !matches!(replay, ReplayError::Drive(_));
         }
         cause.is::<BadInput>()
+            || cause.is::<SourceError>()
+            || cause.is::<RecordingError>()
             || cause.is::<HistoryError>()
             || cause.is::<LoadError>()
             || cause.is::<CompareError>()

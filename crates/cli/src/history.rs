@@ -165,7 +165,7 @@ impl AsOf {
 }
 
 /// The instant asked for, which must lie in the recording: of other times it knows nothing.
-fn instant_within(
+pub(crate) fn instant_within(
     history: &History,
     option: &str,
     asked: Option<Instant>,

@@ -8,6 +8,7 @@ mod import;
 mod output;
 mod progress;
 mod replay;
+mod schedule;
 mod tables;
 mod time_argument;
 mod whole_file;

@@ -57,6 +57,13 @@ pub(crate) fn note(text: &str) {
     let _closed = writeln!(io::stderr(), "{text}");
 }
 
+/// Tells the user how fast something was, if there is one: on a terminal only.
+pub(crate) fn note_timing(text: &str) {
+    if io::stderr().is_terminal() {
+        note(text);
+    }
+}
+
 /// Tells the user what to know before trusting the result.
 pub(crate) fn warn(text: &str) {
     note(&format!("warning: {text}"));

@@ -24,11 +24,14 @@ pub mod profile;
 mod queue;
 mod ranking;
 mod refusal;
+mod remedy;
 mod rulebook;
+mod sampling;
 mod schedule;
 mod scores;
 mod spread;
 mod topology;
+mod trial;
 
 pub(crate) use images::ImageSpread;
 pub(crate) use indexes::{ForkMark, Indexes};
@@ -38,8 +41,10 @@ pub use preemption::{Candidate, PreemptionOutcome};
 pub use profile::{ExtensionPoint, Plugin, PluginArguments, SchedulerProfile, SchedulerProfiles};
 pub use queue::{Backoff, PodQueue};
 pub use refusal::{Refusal, describe_refusals};
+pub use remedy::{Change, GroupNode, Remedy};
 pub(crate) use rulebook::Rulebook;
-pub use schedule::judgement_as_json;
+pub use sampling::NodeSampling;
+pub use schedule::{judgement_as_json, preemption_as_json, victim_names};
 pub(crate) use topology::Topology;
 
 use std::sync::Arc;

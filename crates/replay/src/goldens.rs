@@ -4,6 +4,7 @@
 //! its own module; new cases need no code. `cargo xtask goldens` and the test suite call
 //! [`check_suite`].
 
+mod scheduling;
 mod timeline;
 
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 /// The suites that are judged by now.
-pub const JUDGED_SUITES: [&str; 1] = ["timeline"];
+pub const JUDGED_SUITES: [&str; 2] = ["scheduling", "timeline"];
 
 /// What came of one suite.
 #[derive(Clone, Debug, Default)]
@@ -68,7 +69,7 @@ pub enum GoldenError {
         problem: String,
     },
     /// There is no code for a suite.
-    #[error("{0}: no such suite; known are timeline")]
+    #[error("{0}: no such suite; known are {known}", known = JUDGED_SUITES.join(", "))]
     UnknownSuite(String),
 }
 
@@ -96,6 +97,7 @@ pub fn check_suite(folder: &Path) -> Result<SuiteResult, GoldenError> {
     let suite =
         folder.file_name().map(|one| one.to_string_lossy().into_owned()).unwrap_or_default();
     let judge: fn(&Value) -> Result<CaseResult, String> = match suite.as_str() {
+        "scheduling" => scheduling::check,
         "timeline" => timeline::check,
         _ => return Err(GoldenError::UnknownSuite(suite)),
     };

@@ -19,5 +19,5 @@ pub mod source;
 pub mod strategy;
 pub mod view;
 
-pub use replayer::{Progress, ReplayError, ReplayOptions, Replayer, load_settings};
+pub use replayer::{Progress, ReplayError, ReplayOptions, Replayer, is_database, load_settings};
 pub use strategy::Strategy;

@@ -572,7 +572,9 @@ fn surroundings_of(snapshot: &Snapshot, settings: BTreeMap<String, Value>) -> Su
     }
 }
 
-fn is_database(path: &Path) -> bool {
+/// Whether a file is a history, by its first bytes or, when they cannot be read, by its name.
+#[must_use]
+pub fn is_database(path: &Path) -> bool {
     use std::io::Read;
     let mut magic = [0; SQLITE_MAGIC.len()];
     let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic));

@@ -7,10 +7,20 @@ use plimsoll_replay::goldens::check_suite;
 /// How many cases of a suite must agree at least. The number only rises; exact agreement is the
 /// goal.
 const TIMELINE_AGREEING_MIN: usize = 58;
+const SCHEDULING_AGREEING_MIN: usize = 375;
 
 #[test]
 fn whole_scenarios_are_told_as_upstream_tells_them() {
-    let Some(folder) = goldens("timeline") else { return };
+    check("timeline", TIMELINE_AGREEING_MIN);
+}
+
+#[test]
+fn pending_pods_are_judged_as_upstream_judges_them() {
+    check("scheduling", SCHEDULING_AGREEING_MIN);
+}
+
+fn check(suite: &str, agreeing_min: usize) {
+    let Some(folder) = goldens(suite) else { return };
     let result = check_suite(&folder).expect("the suite can be read");
     let differing: Vec<&str> = result
         .cases
@@ -19,7 +29,7 @@ fn whole_scenarios_are_told_as_upstream_tells_them() {
         .map(|case| case.name.as_str())
         .collect();
     assert!(
-        result.agreeing_cases() >= TIMELINE_AGREEING_MIN,
+        result.agreeing_cases() >= agreeing_min,
         "{} of {} agree; differing: {differing:?}",
         result.agreeing_cases(),
         result.cases.len(),

@@ -7,4 +7,5 @@ mod killed_import;
 mod pipes;
 mod replays;
 mod run;
+mod schedules;
 mod transcripts;

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::judgement::{Judgement, Verdict};
+use super::preemption::{Candidate, PreemptionOutcome};
 use super::ranking::tie_rank;
 use crate::cluster::Cluster;
 use crate::ids::{NodeId, PodId};
@@ -48,10 +49,18 @@ impl Cluster {
     }
 }
 
+impl Judgement {
+    /// The node that the pod goes to, of equals the one that ranks first; `None` when it goes
+    /// nowhere.
+    #[must_use]
+    pub fn chosen(&self) -> Option<NodeId> {
+        self.best.iter().copied().min_by_key(|node| tie_rank(*node, TIE_SEED))
+    }
+}
+
 /// One element of `pods` in `plimsoll schedule --json`.
 #[must_use]
 pub fn judgement_as_json(cluster: &Cluster, pod: PodId, judgement: &Judgement) -> Value {
-    let chosen = judgement.best.iter().min_by_key(|node| tie_rank(**node, TIE_SEED));
     let nodes: Map<String, Value> = judgement
         .nodes
         .iter()
@@ -59,13 +68,33 @@ pub fn judgement_as_json(cluster: &Cluster, pod: PodId, judgement: &Judgement) -
         .collect();
     let mut json = json!({
         "pod": cluster.pod_full_name(pod),
-        "node": chosen.map(|node| cluster.node_name(*node)),
+        "node": judgement.chosen().map(|node| cluster.node_name(node)),
         "nodes": nodes,
     });
     if let Some(message) = judgement.message() {
         json["message"] = message.into();
     }
     json
+}
+
+/// `preemption` of such an element: the node on which room would be made, and who would go for it.
+/// `None` when preemption would not help.
+#[must_use]
+pub fn preemption_as_json(cluster: &Cluster, outcome: &PreemptionOutcome) -> Option<Value> {
+    let chosen = outcome.chosen.as_ref()?;
+    Some(json!({
+        "node": cluster.node_name(chosen.node),
+        "victims": victim_names(cluster, chosen),
+    }))
+}
+
+/// The pods that would go, in the order of their names.
+#[must_use]
+pub fn victim_names(cluster: &Cluster, candidate: &Candidate) -> Vec<String> {
+    let mut names: Vec<String> =
+        candidate.victims.iter().map(|pod| cluster.pod_full_name(*pod)).collect();
+    names.sort_unstable();
+    names
 }
 
 fn verdict_as_json(verdict: &Verdict) -> Value {

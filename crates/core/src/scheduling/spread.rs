@@ -4,7 +4,7 @@
 
 use super::profile::Plugin;
 use super::refusal::Refusal;
-use super::topology::{FilterPlan, NO_DOMAIN, Plan, Soft, SoftCount};
+use super::topology::{FilterPlan, Hard, NO_DOMAIN, Plan, Soft, SoftCount};
 use crate::cluster::Cluster;
 use crate::ids::NodeId;
 
@@ -15,23 +15,30 @@ impl Cluster {
     /// The first hard constraint that a node would break.
     pub(super) fn spread_refusal(&self, plan: &FilterPlan, node: NodeId) -> Option<Refusal> {
         plan.hard.iter().find_map(|constraint| {
-            let sum = &self.topology.sums[constraint.sum];
-            let domain = self.topology.domains[sum.domains].of(node);
-            if domain == NO_DOMAIN {
+            let Some(skew) = self.skew_on(constraint, node) else {
                 let reason = "node(s) didn't match pod topology spread constraints (missing \
                               required label)";
                 return Some(Refusal::unresolvable(Plugin::PodTopologySpread, reason));
-            }
-            let has_enough =
-                i64::try_from(sum.present()).unwrap_or(i64::MAX) >= constraint.min_domains;
-            // Without a domain in reach upstream's least count is the largest integer: any will do.
-            let least = if has_enough { sum.least().unwrap_or(i64::from(i32::MAX)) } else { 0 };
-            let skew = sum.in_domain(domain) + constraint.self_match - least;
+            };
             (skew > constraint.max_skew).then(|| {
                 let reason = "node(s) didn't match pod topology spread constraints";
                 Refusal::new(Plugin::PodTopologySpread, reason)
             })
         })
+    }
+
+    /// How uneven the domains would be with the pod on a node; `None` when the node is in none.
+    #[inline]
+    pub(super) fn skew_on(&self, constraint: &Hard, node: NodeId) -> Option<i64> {
+        let sum = &self.topology.sums[constraint.sum];
+        let domain = self.topology.domains[sum.domains].of(node);
+        if domain == NO_DOMAIN {
+            return None;
+        }
+        let has_enough = i64::try_from(sum.present()).unwrap_or(i64::MAX) >= constraint.min_domains;
+        // Without a domain in reach upstream's least count is the largest integer: any will do.
+        let least = if has_enough { sum.least().unwrap_or(i64::from(i32::MAX)) } else { 0 };
+        Some(sum.in_domain(domain) + constraint.self_match - least)
     }
 
     /// The same as `spread_refusal(..).is_some()`, without words.

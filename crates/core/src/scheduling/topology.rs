@@ -13,7 +13,7 @@ mod sum;
 mod tally;
 
 pub(crate) use domains::{Domains, NO_DOMAIN};
-pub(crate) use plan::{FilterPlan, Plan, PlanId, Soft, SoftCount};
+pub(crate) use plan::{FilterPlan, Hard, Plan, PlanId, Soft, SoftCount};
 pub(crate) use reach::Reach;
 pub(crate) use sum::Sum;
 pub(crate) use tally::{Namespaces, Query, Tally, TermUse};

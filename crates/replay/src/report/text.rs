@@ -18,7 +18,7 @@ use super::money::with_thousands;
 use super::prose::{counted, differences};
 use super::seconds::Seconds;
 use table::Table;
-use wrap::wrapped;
+pub use wrap::wrapped;
 
 /// The width for output that is no terminal.
 pub const DEFAULT_WIDTH: usize = 100;

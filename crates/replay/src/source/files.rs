@@ -38,6 +38,14 @@ pub enum SourceError {
         /// The file.
         file: String,
     },
+    /// The file holds more than the configuration of one scheduler.
+    #[error("{file}: expected one KubeSchedulerConfiguration, found {found} documents")]
+    NotOneSchedulerConfiguration {
+        /// The file.
+        file: String,
+        /// How many documents it has.
+        found: usize,
+    },
     /// There is no object in the file.
     #[error("{file}: expected Kubernetes objects or Plimsoll's own, found none")]
     Empty {

@@ -2,7 +2,8 @@
 
 /// `text` in lines of at most `width` characters, each after the first indented by `indent` spaces,
 /// appended to `first` (which is put before the first line as it is). A longer word stays whole.
-pub(super) fn wrapped(first: &str, text: &str, width: usize, indent: usize) -> Vec<String> {
+#[must_use]
+pub fn wrapped(first: &str, text: &str, width: usize, indent: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = first.to_owned();
     let mut line_is_empty = true;

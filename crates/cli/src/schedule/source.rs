@@ -1,0 +1,44 @@
+//! What is judged: a snapshot file, or a history as of an instant.
+
+use std::path::Path;
+
+use plimsoll_core::objects::Snapshot;
+use plimsoll_history::History;
+use plimsoll_replay::{is_database, source};
+
+use crate::exit::BadInput;
+use crate::history::instant_within;
+use crate::time_argument::Instant;
+
+/// A cluster at one instant.
+pub(super) struct SnapshotSource {
+    pub(super) snapshot: Snapshot,
+    /// What its reader should know, a sentence each.
+    pub(super) warnings: Vec<String>,
+    /// What it is called.
+    pub(super) title: String,
+}
+
+/// Reads `FILE`, `DB` or `DB@T`. A file whose own name has an `@` is taken as it is.
+pub(super) fn read(argument: &str) -> anyhow::Result<SnapshotSource> {
+    let whole = Path::new(argument);
+    let (path, at) = match argument.rsplit_once('@') {
+        Some((path, at)) if !whole.exists() => {
+            let at: Instant =
+                at.parse().map_err(|problem| BadInput(format!("{argument}: {problem}")))?;
+            (Path::new(path), Some(at))
+        }
+        _ => (whole, None),
+    };
+    let texts = |warnings: Vec<_>| warnings.iter().map(ToString::to_string).collect();
+    if at.is_none() && !is_database(path) {
+        let (snapshot, warnings) = source::load(path)?;
+        let title = path.display().to_string();
+        return Ok(SnapshotSource { snapshot, warnings: texts(warnings), title });
+    }
+    let history = History::open(path)?;
+    let at = instant_within(&history, "@", at, history.end())?;
+    let (snapshot, warnings) = source::snapshot_as_of(&history, at)?;
+    let title = format!("{} as of {at}", path.display());
+    Ok(SnapshotSource { snapshot, warnings: texts(warnings), title })
+}
