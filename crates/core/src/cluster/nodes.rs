@@ -290,11 +290,17 @@ impl Cluster {
         self.indexes.node_changed(id);
     }
 
-    /// Removes a node that has no pods any more.
+    /// Removes a node that has no pods any more. Pods that are nominated to it no longer are, unless
+    /// this is a fork.
     ///
     /// # Panics
     /// When pods are still bound to it: they must be removed or unbound first.
     pub fn remove_node(&mut self, id: NodeId) {
+        if !self.is_fork() {
+            for pod in self.nominated_to(id).to_vec() {
+                self.set_nominated(pod, None);
+            }
+        }
         let images = self.catalog.images(self.nodes.get(id).images);
         let image_sizes = self.nodes.image_spread.sizes_lost_with(images);
         let node = self.take_node(id);

@@ -3,9 +3,10 @@
 use super::*;
 use crate::cluster::{NodeBirth, PodBirth};
 use crate::ids::PodId;
-use crate::labels::{NodeSelectorTerm, Operator, Requirement};
-use crate::node::NodeSpec;
+use crate::labels::{LabelSelector, NodeSelectorTerm, Operator, Requirement};
+use crate::node::{HOSTNAME_LABEL, NodeSpec};
 use crate::pod::{HostPort, PodSpec, ResourceMap};
+use crate::pod_affinity::PodAffinityTerm;
 use crate::taints::{Taint, TaintEffect, Toleration};
 use crate::time::{SimDuration, SimTime};
 
@@ -208,6 +209,48 @@ fn the_condition_counts_reasons_over_nodes_sorted_as_text() {
         "0/12 nodes are available: 10 Insufficient cpu, 2 node(s) had untolerated taint(s)."
     );
     assert_eq!(describe_refusals([].iter()), "no nodes available to schedule pods");
+}
+
+#[test]
+fn a_nomination_goes_with_its_node_and_not_to_whatever_takes_its_place() {
+    let mut cluster = Cluster::default();
+    let first = node(&mut cluster, "n1", 1000, GIB);
+    let waiting = pod(&mut cluster, "waits", &spec(1000, 0));
+    cluster.set_nominated(waiting, Some(first));
+    cluster.remove_node(first);
+    assert_eq!(cluster.pod(waiting).nominated, None);
+    assert_eq!(node(&mut cluster, "n2", 1000, GIB), first, "the slot is used again");
+    assert_eq!(place(&mut cluster, "other", &spec(1000, 0)).as_deref(), Some("n2"));
+}
+
+#[test]
+fn a_pod_that_was_hopeless_is_tried_again_once_the_pod_it_wants_near_is_placed() {
+    let mut cluster = Cluster::default();
+    node(&mut cluster, "n", 2000, 4 * GIB);
+    let selector = |app: &str| LabelSelector {
+        requirements: vec![Requirement {
+            key: "app".into(),
+            operator: Operator::In,
+            values: vec![app.into()],
+        }],
+    };
+    let mut follower = PodSpec { priority: 10, ..spec(100, 0) };
+    follower.pod_affinity.required = vec![PodAffinityTerm {
+        selector: Some(selector("leader")),
+        namespaces: [follower.namespace.clone()].into(),
+        namespace_selector: None,
+        topology_key: HOSTNAME_LABEL.into(),
+    }];
+    let leader =
+        PodSpec { labels: [("app".to_owned(), "leader".to_owned())].into(), ..spec(100, 0) };
+    let mut queue = PodQueue::default();
+    for (name, wants) in [("follower", &follower), ("leader", &leader)] {
+        let id = pod(&mut cluster, name, wants);
+        queue.push(&cluster, id, SimTime::default());
+    }
+    let bound = queue.pass(&mut cluster, SimTime::default(), 0);
+    let names: Vec<&str> = bound.iter().map(|(id, _)| &*cluster.pod(*id).name).collect();
+    assert_eq!(names, ["leader", "follower"]);
 }
 
 #[test]

@@ -189,7 +189,11 @@ impl Cluster {
 
     /// Gives a service its selector: pods that it matches are spread by the default constraints. An
     /// empty one selects nothing.
+    ///
+    /// # Panics
+    /// On a fork, which would not take it back.
     pub fn set_service(&mut self, namespace: &str, name: &str, selector: Labels) {
+        assert!(!self.is_fork(), "services do not change on a fork");
         let key = (namespace.to_owned(), name.to_owned());
         if self.topology.services.get(&key).unwrap_or(&Labels::new()) == &selector {
             return;
