@@ -45,6 +45,15 @@ impl PodResources {
     /// Reads the resources off a pod's `spec`, with the resizes that its node has in hand.
     pub(super) fn read(spec: Fields<'_>, resizes: &Resizes) -> Read<PodResources> {
         let none = Resizes::default();
+        let mut pod_level = spec
+            .inside("resources", |fields| read_requests(fields, check_pod_level_name))?
+            .unwrap_or_default();
+        if let Some(given) = &resizes.given_to_pod {
+            for (name, amount) in &mut pod_level {
+                let given = given.get(name).copied().unwrap_or_default();
+                *amount = if resizes.infeasible { given } else { given.max(*amount) };
+            }
+        }
         Ok(PodResources {
             containers: spec.items("containers", |value| read_container(value, resizes))?,
             init_containers: spec.items("initContainers", |value| {
@@ -52,9 +61,7 @@ impl PodResources {
                 let goes_on = is_sidecar(Fields::of(value)?)?;
                 read_container(value, if goes_on { resizes } else { &none })
             })?,
-            pod_level: spec
-                .inside("resources", |fields| read_requests(fields, check_pod_level_name))?
-                .unwrap_or_default(),
+            pod_level,
             overhead: spec.or_default("overhead", |value| {
                 read_amounts(Fields::of(value)?, check_container_name)
             })?,
@@ -233,6 +240,8 @@ pub(super) struct Resizes {
     infeasible: bool,
     /// What each container has been given, by its name.
     given: BTreeMap<String, Amounts>,
+    /// What the pod as a whole has been given; `None` where the kubelet does not say.
+    given_to_pod: Option<Amounts>,
 }
 
 impl Resizes {
@@ -247,7 +256,11 @@ impl Resizes {
         for list in ["containerStatuses", "initContainerStatuses"] {
             given.extend(status.items(list, read_status)?.into_iter().flatten());
         }
-        Ok(Resizes { infeasible: infeasible.contains(&true), given })
+        Ok(Resizes {
+            infeasible: infeasible.contains(&true),
+            given,
+            given_to_pod: read_given(status)?,
+        })
     }
 }
 
@@ -255,14 +268,19 @@ impl Resizes {
 fn read_status(value: &Value) -> Read<Option<(String, Amounts)>> {
     let fields = Fields::of(value)?;
     let name = fields.required("name", fields::text)?;
-    let actual = fields.inside("resources", |resources| {
+    Ok(read_given(fields)?.map(|given| (name, given)))
+}
+
+/// What a status says was given: what is in force or was promised, whichever is more.
+fn read_given(status: Fields<'_>) -> Read<Option<Amounts>> {
+    let actual = status.inside("resources", |resources| {
         resources.or_default("requests", |one| read_amounts(Fields::of(one)?, accept_name))
     })?;
-    let allocated = fields
+    let allocated = status
         .or_default("allocatedResources", |one| read_amounts(Fields::of(one)?, accept_name))?;
     Ok(actual.map(|mut given| {
         raise(&mut given, &allocated);
-        (name, given)
+        given
     }))
 }
 

@@ -39,7 +39,7 @@ impl Cluster {
         let fit = self.catalog.fit(self.catalog.fit_of(shape));
         let rules = self.catalog.rules(fit.rules);
         let book = self.catalog.rulebook(rules.profile);
-        if book.filters_by(Plugin::NodeAffinity) && self.is_not_named(rules, node) {
+        if book.narrows_by_name() && self.is_not_named(rules, node) {
             let reason = "node(s) didn't satisfy plugin(s) [NodeAffinity]";
             return Some(Refusal::unresolvable(Plugin::NodeAffinity, reason));
         }
@@ -114,10 +114,9 @@ impl Cluster {
     pub(super) fn is_statically_fit(&self, rules: &Rules, node: NodeId) -> bool {
         let book = self.catalog.rulebook(rules.profile);
         let affinity_holds = !book.filters_by(Plugin::NodeAffinity)
-            || (self.is_added_affinity_met(book, node)
-                && self.selected_by(rules, node)
-                && !self.is_not_named(rules, node));
+            || (self.is_added_affinity_met(book, node) && self.selected_by(rules, node));
         affinity_holds
+            && !(book.narrows_by_name() && self.is_not_named(rules, node))
             && (!book.filters_by(Plugin::NodeUnschedulable)
                 || self.cordon_refusal(rules, node).is_none())
             && (!book.filters_by(Plugin::TaintToleration)

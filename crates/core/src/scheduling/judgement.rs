@@ -218,7 +218,9 @@ impl Cluster {
                 each(&|node| Some(taint_score(against(node), most)))
             }
             Plugin::NodeAffinity => {
-                if rules.preferred.is_empty() && book.added_preferences().is_empty() {
+                // Without its PreScore the plugin does not notice that it has nothing to say.
+                let has_no_say = rules.preferred.is_empty() && book.added_preferences().is_empty();
+                if has_no_say && book.profile.pre_scores.contains(&plugin) {
                     return vec![None; nodes.len()];
                 }
                 let wanted = |node: NodeId| i64::from(self.preferred_weight(rules, node));
@@ -227,7 +229,8 @@ impl Cluster {
             }
             Plugin::NodeResourcesFit => each(&|node| Some(self.fit_score(fit, book, node))),
             Plugin::NodeResourcesBalancedAllocation => {
-                each(&|node| self.balanced_score(fit, book, node))
+                let unasked = (!book.profile.pre_scores.contains(&plugin)).then_some(0);
+                each(&|node| self.balanced_score(fit, book, node).or(unasked))
             }
             Plugin::PodTopologySpread if !plan.soft.is_empty() => self.spread_column(plan, nodes),
             Plugin::InterPodAffinity if self.has_affinity_score(plan) => {

@@ -61,12 +61,15 @@ impl Cluster {
         let kind = Kind { shape: one.shape, controller: one.controller, pod: Some(pod) };
         let refusals: Vec<(NodeId, &Refusal)> = judgement.refusals().collect();
         let mut outcome = PreemptionOutcome::default();
+        if refusals.is_empty() {
+            return outcome;
+        }
         let post_filters = self.rulebook_of(kind.shape).profile.post_filters.clone();
         let mut words: Vec<String> = Vec::new();
         if post_filters.contains(&Plugin::DynamicResources) {
             words.push(self.words_of_devices(kind, &refusals));
         }
-        if post_filters.contains(&Plugin::DefaultPreemption) && !refusals.is_empty() {
+        if post_filters.contains(&Plugin::DefaultPreemption) {
             match self.find_candidates(kind, &refusals) {
                 Ok(candidates) => outcome.candidates = candidates,
                 Err(text) => words.push(format!("preemption: {text}")),

@@ -21,6 +21,7 @@ pub(crate) struct Rulebook {
     /// Both scores look at cpu and memory alike, the emptier the better: the default.
     pub(super) scores_are_plain: bool,
     looks_at_names: bool,
+    narrows_by_name: bool,
 }
 
 impl Rulebook {
@@ -47,7 +48,9 @@ impl Rulebook {
         let preferred = added.preferred.iter().map(|(_, term)| term);
         let looks_at_names =
             added.required.iter().flatten().chain(preferred).any(looks_at_single_nodes);
+        let narrows_by_name = profile.pre_filters.contains(&Plugin::NodeAffinity);
         Rulebook {
+            narrows_by_name,
             profile,
             filters,
             weights,
@@ -78,8 +81,7 @@ impl Rulebook {
 
     /// Whether required terms that name nodes narrow them down before any filter runs.
     pub(super) fn narrows_by_name(&self) -> bool {
-        self.filters_by(Plugin::NodeAffinity)
-            && self.profile.pre_filters.contains(&Plugin::NodeAffinity)
+        self.narrows_by_name
     }
 
     /// Whether what the profile adds tells nodes apart by name or hostname.

@@ -44,7 +44,7 @@ impl Cluster {
             let score = match strategy {
                 FitStrategy::LeastAllocated => least_allocated(requested, allocatable),
                 FitStrategy::MostAllocated => {
-                    requested.min(allocatable) * MAX_NODE_SCORE / allocatable
+                    requested.min(allocatable).wrapping_mul(MAX_NODE_SCORE) / allocatable
                 }
                 FitStrategy::RequestedToCapacityRatio(shape) => {
                     let score = along_shape(shape, requested, allocatable);
@@ -179,18 +179,20 @@ impl Cluster {
     }
 }
 
+/// What would be left, in per cent. Amounts of more than 2^63 / 100 wrap around, as upstream's do.
 #[inline]
 fn least_allocated(requested: i64, allocatable: i64) -> i64 {
     if requested > allocatable {
         0
     } else {
-        (allocatable - requested) * MAX_NODE_SCORE / allocatable
+        (allocatable - requested).wrapping_mul(MAX_NODE_SCORE) / allocatable
     }
 }
 
 /// The score of a utilization by straight lines between the points.
 fn along_shape(shape: &[ShapePoint], requested: i64, allocatable: i64) -> i64 {
-    let utilization = if requested > allocatable { 100 } else { requested * 100 / allocatable };
+    let utilization =
+        if requested > allocatable { 100 } else { requested.wrapping_mul(100) / allocatable };
     let score = |point: &ShapePoint| point.score * SHAPE_SCORE_SCALE;
     let Some(after) = shape.iter().position(|point| utilization <= point.utilization) else {
         return shape.last().map_or(0, score);

@@ -3,8 +3,8 @@
 use expect_test::expect;
 
 use super::*;
-use crate::pod::HostPort;
 use crate::pod::PodSpec;
+use crate::pod::{HostPort, ResourceMap};
 use crate::time::SimDuration;
 
 /// A container `name` that requests these amounts.
@@ -185,6 +185,30 @@ fn a_resize_under_way_counts_for_what_is_given_and_what_is_asked() {
         "Pod shop/web: status.containerStatuses[0].allocatedResources.cpu: \"x\" is not a quantity \
          such as 500m or 2Gi"
     );
+}
+
+#[test]
+fn a_resize_of_the_pod_as_a_whole_counts_for_what_it_asks_for_as_a_whole() {
+    let document = |reason: &str| {
+        let mut document = pod_document(&json!({
+            "nodeName": "n",
+            "containers": [container("a", &json!({"cpu": "500m"}))],
+            "resources": {"requests": {"cpu": "1"}},
+        }));
+        document["status"] = json!({
+            "phase": "Running",
+            "conditions": [{"type": "PodResizePending", "status": "True", "reason": reason}],
+            "resources": {"requests": {"cpu": "600m", "memory": "1Gi"}},
+            "allocatedResources": {"cpu": "700m"},
+        });
+        document
+    };
+    let asks = |reason: &str| match parse(&document(reason)) {
+        Ok(Object::Pod(pod)) => pod.spec.requests,
+        other => panic!("expected a pod, found {other:?}"),
+    };
+    assert_eq!(asks("Deferred"), ResourceMap::from([("cpu".to_owned(), 1000)]));
+    assert_eq!(asks("Infeasible"), ResourceMap::from([("cpu".to_owned(), 700)]));
 }
 
 #[test]
