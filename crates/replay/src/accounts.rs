@@ -112,8 +112,11 @@ fn totals(ledger: &Ledger, cluster: &Cluster, groups: &[GroupTotals], end: SimTi
             }
         }
     }
-    let evictions =
-        ledger.pods.iter().filter(|pod| matches!(pod.end, Some((_, PodEnd::Evicted)))).count();
+    let evictions = ledger
+        .pods
+        .iter()
+        .filter(|pod| matches!(pod.end, Some((_, PodEnd::Evicted | PodEnd::Preempted))))
+        .count();
     let usage = &ledger.usage;
     Totals {
         node_hours: node_hours(machine_ms(ledger, end)),

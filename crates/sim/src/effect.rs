@@ -88,6 +88,8 @@ pub enum PodEnd {
     Deleted,
     /// It was evicted.
     Evicted,
+    /// It had to go for a pod of higher priority.
+    Preempted,
     /// Its node went away under it.
     NodeGone,
 }

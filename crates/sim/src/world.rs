@@ -14,6 +14,7 @@ mod controllers;
 mod deployments;
 mod inputs;
 mod pods;
+mod preempting;
 mod start;
 
 use std::collections::BTreeMap;
@@ -166,7 +167,7 @@ impl World {
                 self.note_bound(*pod, *node);
             }
             self.cluster.refresh_budgets();
-            if bound.is_empty() && self.controllers.is_quiet() {
+            if bound.is_empty() && self.controllers.is_quiet() && !self.preempt() {
                 self.settled_version = Some(self.cluster.version());
             }
         }

@@ -65,6 +65,8 @@ pub(crate) struct Pods {
     free: BTreeSet<PodId>,
     pub(super) unbound: BTreeMap<u64, PodId>,
     pub(crate) bound_by_shape: Vec<u32>,
+    /// How many pods of each priority are bound.
+    bound_by_priority: BTreeMap<i32, u32>,
     /// Pods that were asked to go.
     pub(super) going: BTreeSet<PodId>,
     /// Pods without a node that room was made for, by the node.
@@ -363,6 +365,12 @@ impl Cluster {
         }
         let bound = &mut self.pods.bound_by_shape[shape.index()];
         *bound = if sign > 0 { *bound + 1 } else { *bound - 1 };
+        let priority = self.catalog.shape(shape).priority;
+        let of_priority = self.pods.bound_by_priority.entry(priority).or_default();
+        *of_priority = if sign > 0 { *of_priority + 1 } else { *of_priority - 1 };
+        if *of_priority == 0 {
+            self.pods.bound_by_priority.remove(&priority);
+        }
         self.indexes.node_changed(node);
     }
 
@@ -401,6 +409,18 @@ impl Cluster {
             self.pods.going.remove(&id);
         }
         self.changed();
+    }
+
+    /// The lowest priority of a bound pod.
+    #[must_use]
+    pub fn lowest_bound_priority(&self) -> Option<i32> {
+        self.pods.bound_by_priority.first_key_value().map(|(priority, _)| *priority)
+    }
+
+    /// The pods that have no node and are nominated to this one.
+    #[must_use]
+    pub fn nominated_pods(&self, node: NodeId) -> Vec<PodId> {
+        self.nominated_to(node).to_vec()
     }
 
     /// The nodes that pods without one are nominated to, in the order of their ids.

@@ -172,6 +172,25 @@ impl PodQueue {
         hopeless
     }
 
+    /// Pods that were judged and fit nowhere, and that may preempt pods of the priority `lowest`: kind
+    /// by kind, those of the highest priority first, each kind in the order of creation.
+    #[must_use]
+    pub fn hopeless_pods(&self, cluster: &Cluster, lowest: i32) -> Vec<Vec<PodId>> {
+        let may_preempt = |(key, class): &(&ClassKey, &Class)| {
+            class.priority > lowest && cluster.shape(key.0).preempts
+        };
+        let mut classes: Vec<_> = self.classes.iter().filter(may_preempt).collect();
+        classes.sort_by_key(|(_, class)| {
+            (Reverse(class.priority), class.waiting.first_key_value().map(|(serial, _)| *serial))
+        });
+        let judged = |class: &Class| -> Vec<PodId> {
+            let waiting = class.waiting.iter();
+            let judged = waiting.filter(|(serial, _)| !class.unjudged.contains(serial));
+            judged.map(|(_, one)| one.pod).collect()
+        };
+        classes.into_iter().map(|(_, class)| judged(class)).collect()
+    }
+
     /// When, after `now`, the next back-off of a pod ends that would have fitted somewhere at the
     /// last pass. For other pods nothing is gained by another pass at that time.
     #[must_use]

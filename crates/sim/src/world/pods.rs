@@ -156,7 +156,7 @@ impl World {
         }
         let Some(life) = self.lives.remove(&one.serial) else { return };
         self.recorded.remove(&life.recorded_key);
-        let taken_away = matches!(cause, PodEnd::Evicted | PodEnd::NodeGone);
+        let taken_away = matches!(cause, PodEnd::Evicted | PodEnd::Preempted | PodEnd::NodeGone);
         if let (true, Some(controller)) = (taken_away, one.controller) {
             // Rule 4: the pod of a controller is remade at once; it ends when its original ended.
             let name = self.controllers.next_stand_in_name(&self.cluster, controller);

@@ -11,4 +11,5 @@ mod faults;
 mod instants;
 mod objects;
 mod play;
+mod preempting;
 mod recordings;
