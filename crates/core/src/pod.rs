@@ -247,3 +247,52 @@ pub struct ControllerRef {
     /// Its uid; empty when the file gave none.
     pub uid: String,
 }
+
+impl ControllerRef {
+    /// The kind by which a cluster knows the controller: of a kind that Kubernetes has itself, but of
+    /// another API group, with that group (`ReplicaSet.example.com`), so that namesakes are told
+    /// apart.
+    #[must_use]
+    pub fn workload_kind(&self) -> String {
+        let group = self.api_version.split_once('/').map_or("", |(group, _)| group);
+        let own_group = match self.kind.as_str() {
+            "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" => "apps",
+            "Job" | "CronJob" => "batch",
+            "ReplicationController" => "",
+            _ => return self.kind.clone(),
+        };
+        // A recording may have left the version out.
+        if group == own_group || self.api_version.is_empty() {
+            self.kind.clone()
+        } else {
+            format!("{}.{group}", self.kind)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namesake_of_another_api_group_is_told_apart() {
+        let kind = |api_version: &str, kind: &str| {
+            ControllerRef {
+                api_version: api_version.to_owned(),
+                kind: kind.to_owned(),
+                name: "web".to_owned(),
+                uid: String::new(),
+            }
+            .workload_kind()
+        };
+        assert_eq!(kind("apps/v1", "ReplicaSet"), "ReplicaSet");
+        assert_eq!(kind("v1", "ReplicationController"), "ReplicationController");
+        assert_eq!(kind("batch/v1beta1", "CronJob"), "CronJob");
+        assert_eq!(kind("", "Job"), "Job");
+        assert_eq!(
+            kind("rollouts.example.com/v1", "ReplicaSet"),
+            "ReplicaSet.rollouts.example.com"
+        );
+        assert_eq!(kind("apps.example.com/v1", "CloneSet"), "CloneSet");
+    }
+}

@@ -120,7 +120,7 @@ impl Builder<'_> {
     ) -> Option<WorkloadId> {
         let one = controller?;
         Some(self.world.cluster.intern_workload(WorkloadKey {
-            kind: one.kind.clone(),
+            kind: one.workload_kind(),
             namespace: namespace.to_owned(),
             name: one.name.clone(),
         }))

@@ -116,7 +116,7 @@ impl Cluster {
         let shape = self.intern_shape(&object.spec);
         let controller = object.controller.as_ref().map(|one| {
             self.intern_workload(WorkloadKey {
-                kind: one.kind.clone(),
+                kind: one.workload_kind(),
                 namespace: object.spec.namespace.clone(),
                 name: one.name.clone(),
             })

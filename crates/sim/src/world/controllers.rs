@@ -141,7 +141,7 @@ impl World {
         let shape = self.cluster.intern_shape(template);
         let above = object.controller.as_ref().map(|one| {
             self.cluster.intern_workload(WorkloadKey {
-                kind: one.kind.clone(),
+                kind: one.workload_kind(),
                 namespace: object.namespace.clone(),
                 name: one.name.clone(),
             })

@@ -123,7 +123,7 @@ impl World {
         let shape = self.cluster.intern_shape(&object.spec);
         let controller = object.controller.as_ref().map(|one| {
             self.cluster.intern_workload(WorkloadKey {
-                kind: one.kind.clone(),
+                kind: one.workload_kind(),
                 namespace: object.spec.namespace.clone(),
                 name: one.name.clone(),
             })

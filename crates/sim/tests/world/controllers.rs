@@ -320,6 +320,7 @@ fn a_job_makes_only_the_pods_that_are_missing_and_a_finished_one_none() {
     let over = |kind: &str| json!({"conditions": [{"type": kind, "status": "True"}]});
     let mut pod = owned_pod("part-x2x9z", "part", "1", "a-1");
     pod["metadata"]["ownerReferences"][0]["kind"] = json!("Job");
+    pod["metadata"]["ownerReferences"][0]["apiVersion"] = json!("batch/v1");
     pod["metadata"]["annotations"] = json!({"plimsoll.dev/run-for": "60s"});
     let mut play = Play::new(vec![
         scenario(&json!([])),
