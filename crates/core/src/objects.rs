@@ -109,6 +109,24 @@ pub enum Object {
     Other(OtherObject),
 }
 
+impl Object {
+    /// Whether pods may refer to it and nothing else looks at it: see
+    /// [`Cluster::take_surrounding`](crate::Cluster::take_surrounding).
+    #[must_use]
+    pub fn is_surrounding(&self) -> bool {
+        matches!(
+            self,
+            Object::Service(_)
+                | Object::Namespace(_)
+                | Object::Storage(_)
+                | Object::ResourceSlice(_)
+                | Object::DeviceClass(_)
+                | Object::ResourceClaim(_)
+                | Object::ResourceClaimTemplate(_)
+        )
+    }
+}
+
 /// Flags of the autoscaler as a document gives them. What they mean is the autoscaler's business.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AutoscalerSettingsObject {

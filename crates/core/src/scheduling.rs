@@ -213,21 +213,18 @@ impl Cluster {
         prepared: &Prepared,
         ranking: &Ranking,
     ) -> Vec<NodeId> {
+        let mut nodes: Vec<NodeId> = Vec::new();
         if prepared.asks_beyond_indexes() {
             let refuses =
                 |node: &NodeId| self.refusal_beyond_indexes(kind.shape, prepared, *node).is_some();
-            let mut nodes: Vec<NodeId> = ranking.nodes().filter(refuses).collect();
-            let nominated = self.nodes_with_nominations();
-            nodes.extend(nominated.into_iter().filter(|node| {
-                ranking.has(*node) && self.refusal_beside(kind, prepared, *node).is_some()
-            }));
-            return nodes;
+            nodes.extend(ranking.nodes().filter(refuses));
         }
-        let nominated = self.nodes_with_nominations();
-        let refuses = |node: &NodeId| {
-            ranking.has(*node) && self.refusal_beside(kind, prepared, *node).is_some()
-        };
-        nominated.into_iter().filter(refuses).collect()
+        for node in self.nodes_with_nominations() {
+            if ranking.has(node) && self.refusal_beside(kind, prepared, node).is_some() {
+                nodes.push(node);
+            }
+        }
+        nodes
     }
 
     /// The best of a few nodes, or of those that only slow filters can tell apart: every one is

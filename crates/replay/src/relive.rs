@@ -243,13 +243,7 @@ impl Builder<'_> {
                     },
                     Object::DisruptionBudget(budget) => Input::ApplyBudget(budget.clone()),
                     Object::NodeGroup(group) => Input::ApplyGroup(Box::new(group.clone())),
-                    Object::Service(_)
-                    | Object::Namespace(_)
-                    | Object::Storage(_)
-                    | Object::ResourceSlice(_)
-                    | Object::DeviceClass(_)
-                    | Object::ResourceClaim(_)
-                    | Object::ResourceClaimTemplate(_) => Input::ApplySurrounding(object.clone()),
+                    one if one.is_surrounding() => Input::ApplySurrounding(object.clone()),
                     _ => continue,
                 },
                 OutsideChange::Scale { kind, namespace, name, replicas } => {

@@ -417,19 +417,14 @@ impl Cluster {
         self.pods.bound_by_priority.first_key_value().map(|(priority, _)| *priority)
     }
 
-    /// The pods that have no node and are nominated to this one.
-    #[must_use]
-    pub fn nominated_pods(&self, node: NodeId) -> Vec<PodId> {
-        self.nominated_to(node).to_vec()
-    }
-
     /// The nodes that pods without one are nominated to, in the order of their ids.
     pub(crate) fn nodes_with_nominations(&self) -> Vec<NodeId> {
         self.pods.nominated.keys().copied().collect()
     }
 
     /// The pods that have no node and are nominated to this one, in the order of their nomination.
-    pub(crate) fn nominated_to(&self, node: NodeId) -> &[PodId] {
+    #[must_use]
+    pub fn nominated_to(&self, node: NodeId) -> &[PodId] {
         self.pods.nominated.get(&node).map_or(&[], Vec::as_slice)
     }
 

@@ -2,12 +2,11 @@
 //!
 //! Source: `pkg/scheduler/framework/plugins/imagelocality`.
 
+use super::scores::MAX_NODE_SCORE;
 use super::topology::Plan;
 use crate::cluster::Cluster;
 use crate::ids::{ImageId, ImagesId, NodeId};
 
-/// The highest score a plugin gives.
-const MAX_NODE_SCORE: i64 = 100;
 const MIB: i64 = 1024 * 1024;
 /// Less than this scores nothing: pulling it takes no time worth mentioning.
 const THRESHOLD_MIN_BYTES: i64 = 23 * MIB;

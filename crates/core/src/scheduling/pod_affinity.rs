@@ -4,12 +4,10 @@
 
 use super::profile::Plugin;
 use super::refusal::Refusal;
+use super::scores::MAX_NODE_SCORE;
 use super::topology::{FilterPlan, NO_DOMAIN, Plan, Sum};
 use crate::cluster::Cluster;
 use crate::ids::{NodeId, ShapeId};
-
-/// The highest score a plugin gives.
-const MAX_NODE_SCORE: f64 = 100.0;
 
 impl Cluster {
     /// What keeps a pod of this shape off the node: its own affinity, its own anti-affinity, or the
@@ -118,7 +116,7 @@ impl AffinityRange {
         if range <= 0 {
             return 0;
         }
-        (MAX_NODE_SCORE * ((raw - self.least) as f64 / range as f64)) as i64
+        (MAX_NODE_SCORE as f64 * ((raw - self.least) as f64 / range as f64)) as i64
     }
 }
 

@@ -10,7 +10,7 @@ use crate::ids::{NodeId, ResourceId};
 use crate::labels::NodeSelectorTerm;
 
 /// The highest score a plugin gives.
-const MAX_NODE_SCORE: i64 = 100;
+pub(super) const MAX_NODE_SCORE: i64 = 100;
 /// A configured score of a shape point is a tenth of a node score.
 const SHAPE_SCORE_SCALE: i64 = 10;
 

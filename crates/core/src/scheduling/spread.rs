@@ -4,12 +4,10 @@
 
 use super::profile::Plugin;
 use super::refusal::Refusal;
+use super::scores::MAX_NODE_SCORE;
 use super::topology::{FilterPlan, Hard, NO_DOMAIN, Plan, Soft, SoftCount};
 use crate::cluster::Cluster;
 use crate::ids::NodeId;
-
-/// The highest score a plugin gives.
-const MAX_NODE_SCORE: i64 = 100;
 
 impl Cluster {
     /// The first hard constraint that a node would break.

@@ -41,7 +41,7 @@ impl World {
         self.cluster.set_nominated(pod, Some(node));
         self.nominated.push((pod, self.cluster.pod(pod).serial));
         // Pods of lower priority that wait for room on this node have to look for it elsewhere.
-        for other in self.cluster.nominated_pods(node) {
+        for other in self.cluster.nominated_to(node).to_vec() {
             if self.cluster.shape(self.cluster.pod(other).shape).priority < priority {
                 self.cluster.set_nominated(other, None);
             }

@@ -104,13 +104,7 @@ fn as_input(action: &ScenarioAction) -> Option<Input> {
             Object::DisruptionBudget(object) => Input::ApplyBudget(object.clone()),
             Object::Node(object) => Input::ApplyNode(Box::new(object.clone())),
             Object::NodeGroup(spec) => Input::ApplyGroup(Box::new(spec.clone())),
-            Object::Service(_)
-            | Object::Namespace(_)
-            | Object::Storage(_)
-            | Object::ResourceSlice(_)
-            | Object::DeviceClass(_)
-            | Object::ResourceClaim(_)
-            | Object::ResourceClaimTemplate(_) => Input::ApplySurrounding(object.clone()),
+            one if one.is_surrounding() => Input::ApplySurrounding(object.clone()),
             _ => return None,
         },
         ScenarioAction::Scale { kind, namespace, name, replicas } => Input::Scale {
