@@ -5,7 +5,7 @@
 mod report;
 mod start_state;
 
-pub use report::LoopReport;
+pub use report::{LoopReport, SCALE_UP_FAILED};
 pub use start_state::StartState;
 
 use std::sync::Arc;
@@ -337,7 +337,7 @@ impl ClusterAutoscaler {
             templates: &self.templates,
             targets: step.targets.clone(),
             registered_count: self.registry.nodes().len(),
-            node_count: self.registry.ready_count() + step.upcoming.len(),
+            node_count: step.fork.node_count(),
             draw: draw(self.seed, self.loop_number),
             now: step.now,
         }

@@ -164,8 +164,13 @@ impl Drive<'_> {
         let scales = |action: &Action| matches!(action, Action::IncreaseSize { .. });
         let began_before = self.strategy.as_ref().and_then(|one| one.next_resume());
         let acted = actions.iter().any(scales);
+        let mut refused = false;
         for action in actions {
-            self.carry_out(&action, at);
+            // Increases are made one after the other; none after one that was refused.
+            if !(refused && scales(&action)) {
+                let done = self.carry_out(&action, at);
+                refused |= scales(&action) && !done;
+            }
         }
         self.resume(at);
         let began = self.strategy.as_ref().and_then(|one| one.next_resume()) != began_before;
@@ -188,7 +193,8 @@ impl Drive<'_> {
         }
     }
 
-    fn carry_out(&mut self, action: &Action, at: SimTime) {
+    /// Does it, as far as the world lets it be done; false when it was refused.
+    fn carry_out(&mut self, action: &Action, at: SimTime) -> bool {
         self.ledger.before_action(self.world, action, at);
         let outcome = match as_command(action).map(|command| self.world.command(&command)) {
             None | Some(Ok(())) => Outcome::Done,
@@ -198,6 +204,7 @@ impl Drive<'_> {
         if let Some(strategy) = self.strategy.as_deref_mut() {
             strategy.observe(action, &outcome, &self.world.cluster, at);
         }
+        outcome == Outcome::Done
     }
 }
 

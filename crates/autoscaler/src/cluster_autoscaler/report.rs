@@ -12,6 +12,9 @@ use crate::scale_down::{ScaleDownResult, StartedScaleDown};
 use crate::scale_up::{Increase, ScaleUpReport, ScaleUpResult};
 use crate::{Reason, Subject};
 
+/// Upstream's reason against a group whose increase was refused.
+pub const SCALE_UP_FAILED: &str = "scale-up execution failed";
+
 /// Everything one loop found. Ids are those of the cluster that the loop looked at.
 #[derive(Clone, Debug)]
 pub struct LoopReport {
@@ -50,16 +53,29 @@ impl LoopReport {
         }
     }
 
-    /// The cloud refused to enlarge a group: the scale-up has failed, and with it its pods.
+    /// The cloud refused to enlarge a group: the scale-up has failed, and with it its pods. The groups
+    /// after it are not enlarged either, and pods that only such groups would help are beyond help.
     pub(super) fn note_refusal(&mut self, cluster: &Cluster, group: GroupId, words: &str) {
-        let refused = |one: &Increase| one.group == group;
-        self.min_size_increases.retain(|one| !refused(one));
-        self.scale_up.increases.retain(|one| !refused(one));
-        self.scale_up.result = ScaleUpResult::Error;
-        for (_, outcome) in &mut self.outcomes {
-            if *outcome == PodOutcome::TriggeredScaleUp {
-                *outcome = PodOutcome::ScaleUpFailed;
-            }
+        self.min_size_increases.retain(|one| one.group != group);
+        let scale_up = &mut self.scale_up;
+        if let Some(first) = scale_up.increases.iter().position(|one| one.group == group) {
+            scale_up.refused = scale_up.increases.drain(first..).map(|one| one.group).collect();
+        }
+        scale_up.result = ScaleUpResult::Error;
+        let hopeless: FxHashSet<PodId> = scale_up
+            .pod_groups
+            .iter()
+            .filter(|one| one.fits.iter().all(|group| scale_up.refused.contains(group)))
+            .flat_map(|one| one.group.pods.iter().copied())
+            .collect();
+        for (pod, outcome) in &mut self.outcomes {
+            *outcome = match *outcome {
+                PodOutcome::TriggeredScaleUp => PodOutcome::ScaleUpFailed,
+                PodOutcome::LeftOver | PodOutcome::AwaitEvaluation if hopeless.contains(pod) => {
+                    PodOutcome::Unschedulable
+                }
+                other => other,
+            };
         }
         let name = cluster.group(group).spec.name.clone();
         let text = format!("FailedToScaleUpGroup: Scale-up failed for group {name}: {words}");
@@ -138,10 +154,20 @@ impl ScaleUpReport {
         for (_, skip) in &self.skipped {
             *counts.entry(skip.to_string()).or_default() += 1;
         }
+        let failed = self.refused_for(pod_group).count();
+        if failed > 0 {
+            counts.insert(SCALE_UP_FAILED.to_owned(), failed);
+        }
         let mut parts: Vec<String> =
             counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
         parts.sort();
         parts.join(", ")
+    }
+
+    /// The groups that would help a pod group, had the cloud not refused.
+    pub fn refused_for(&self, pod_group: usize) -> impl Iterator<Item = GroupId> + '_ {
+        let fits = self.pod_groups[pod_group].fits.iter().copied();
+        fits.filter(|group| self.refused.contains(group))
     }
 
     /// The increases in upstream's words.

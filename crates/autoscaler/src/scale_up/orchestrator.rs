@@ -33,7 +33,7 @@ pub struct ScaleUpInputs<'a> {
     pub targets: Vec<u32>,
     /// Nodes that have registered.
     pub registered_count: usize,
-    /// Ready nodes and stand-ins for upcoming ones.
+    /// All nodes, ready or not, and stand-ins for upcoming ones.
     pub node_count: usize,
     /// Decides between equals.
     pub draw: u64,
@@ -58,6 +58,8 @@ pub struct ScaleUpReport {
     pub chosen: Option<usize>,
     /// What to increase, in this order.
     pub increases: Vec<Increase>,
+    /// Groups that were to be enlarged and were not, as the cloud refused one of them.
+    pub refused: Vec<GroupId>,
     /// What kept an expander or a limit from its work.
     pub complaints: Vec<String>,
 }
