@@ -143,7 +143,7 @@ fn a_refused_group_is_not_asked_again_during_its_back_off() {
     let increase = Action::IncreaseSize { group, delta: 1 };
     let mut watch = RefusalWatch::default();
     let at = |seconds: i64| SimTime(0) + SimDuration::from_secs(seconds);
-    let mut verdict = |watch: &RefusalWatch, seconds| {
+    let verdict = |watch: &RefusalWatch, seconds| {
         text(watch.check(&fixture.cluster, &flags, std::slice::from_ref(&increase), at(seconds)))
     };
     let before = verdict(&watch, 0);
