@@ -566,4 +566,6 @@ impl Step<'_, '_> {
 }
 
 #[cfg(test)]
+mod group_tests;
+#[cfg(test)]
 mod tests;

@@ -205,7 +205,8 @@ impl ScaleDown {
         let (empty, drains) = self.ripe_nodes(cluster, context, now);
         self.deletions.begin_round();
         let in_progress = self.deletions.counts();
-        let (settings, size_of) = (&self.settings, |group| atomic::size_of(cluster, context, group));
+        let (settings, size_of) =
+            (&self.settings, |group| atomic::size_of(cluster, context, group));
         let (empty, drains) = crop_to_budgets(settings, in_progress, &empty, &drains, &size_of);
         let mut starts = starts_of(empty, DeletionCause::Empty);
         starts.extend(starts_of(drains, DeletionCause::Underutilized));

@@ -27,7 +27,8 @@ pub struct Course {
     pub end: SimTime,
     /// From loop to loop.
     pub scan_interval: SimDuration,
-    /// Loops also run at once where upstream's trigger would have them run: see [`Trigger`].
+    /// Loops also run at once where upstream's trigger would have them run: two after one that came to
+    /// something, and one when a pod is found unschedulable.
     pub frequent_loops: bool,
 }
 
@@ -282,36 +283,4 @@ fn as_command(action: &Action) -> Option<Command> {
 }
 
 #[cfg(test)]
-mod tests {
-    use plimsoll_core::objects::{Origin, Snapshot};
-    use plimsoll_sim::WorldSettings;
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn pods_that_wait_at_the_start_are_scheduled_then_even_if_nobody_scales() {
-        let size = json!({"cpu": "4", "pods": "110"});
-        let container = json!({"name": "main", "image": "main"});
-        let objects = [
-            json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"},
-                "status": {"capacity": size, "allocatable": size,
-                           "conditions": [{"type": "Ready", "status": "True"}]}}),
-            json!({"apiVersion": "v1", "kind": "Pod",
-                "metadata": {"name": "web", "namespace": "shop"},
-                "spec": {"containers": [container]}}),
-        ];
-        let values = objects.into_iter().map(|object| (object, Origin::default()));
-        let (snapshot, _) = Snapshot::from_values(values).expect("the fixture is valid");
-        let (start, end) = (SimTime(0), SimTime(60_000));
-        let mut world = World::from_snapshot(&snapshot, WorldSettings::with_seed(1), start);
-        let mut ledger = Ledger::open(&mut world, start);
-        let scan_interval = SimDuration::from_secs(10);
-        let course = Course { start, end, scan_interval, frequent_loops: false };
-        let mut told = Vec::new();
-        drive(&mut world, None, &course, &mut ledger, &mut |at| told.push(at))
-            .expect("nobody breaks a rule");
-        assert_eq!(ledger.pods[0].bound_at, Some(start));
-        assert_eq!(told, [start]);
-    }
-}
+mod tests;

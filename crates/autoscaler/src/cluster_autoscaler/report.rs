@@ -79,7 +79,8 @@ impl LoopReport {
         self.drop_increase(group, None);
         self.scale_up.result = ScaleUpResult::Error;
         // Pods of a salvo's earlier scale-ups are helped; those of later ones are not tried any more.
-        let helped: FxHashSet<PodId> = self.salvo.iter().take(scale_up).flat_map(chosen_pods).collect();
+        let helped: FxHashSet<PodId> =
+            self.salvo.iter().take(scale_up).flat_map(chosen_pods).collect();
         for (pod, outcome) in &mut self.outcomes {
             if *outcome == PodOutcome::TriggeredScaleUp && !helped.contains(pod) {
                 *outcome = PodOutcome::ScaleUpFailed;

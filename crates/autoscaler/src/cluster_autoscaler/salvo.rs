@@ -62,13 +62,8 @@ impl ClusterAutoscaler {
         let (settings, now) = (&self.settings, step.now);
         let mut nodes: Vec<NodeId> = Vec::new();
         for one in &last.increases {
-            let of_group = self.templates.of_group(
-                step.fork,
-                &self.registry,
-                settings,
-                one.group,
-                now,
-            );
+            let of_group =
+                self.templates.of_group(step.fork, &self.registry, settings, one.group, now);
             let Some(template) = of_group else { return false };
             let base = step.fork.group(one.group).spec.name.clone();
             for number in 0..one.to - one.from {

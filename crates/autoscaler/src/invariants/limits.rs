@@ -71,9 +71,8 @@ fn countable_nodes(cluster: &Cluster) -> i64 {
         }
     }
     let in_groups = cluster.groups().zip(of_group);
-    let in_groups = in_groups.map(|((_, group), (all, ready))| {
-        all.min(i64::from(group.target_size).max(ready))
-    });
+    let in_groups = in_groups
+        .map(|((_, group), (all, ready))| all.min(i64::from(group.target_size).max(ready)));
     others + in_groups.sum::<i64>()
 }
 
@@ -94,10 +93,9 @@ fn least_known(cluster: &Cluster, group: GroupId, spec: &NodeGroupSpec) -> NodeS
             least.capacity = other.capacity.clone();
             least.allocatable = other.allocatable.clone();
         }
-        for (mine, theirs) in [
-            (&mut least.capacity, &other.capacity),
-            (&mut least.allocatable, &other.allocatable),
-        ] {
+        for (mine, theirs) in
+            [(&mut least.capacity, &other.capacity), (&mut least.allocatable, &other.allocatable)]
+        {
             for (name, amount) in mine.iter_mut() {
                 *amount = (*amount).min(theirs.get(name).copied().unwrap_or(0));
             }

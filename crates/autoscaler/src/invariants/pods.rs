@@ -129,7 +129,7 @@ fn counts_nowhere(
     settings: &Settings,
     shape: plimsoll_core::ids::ShapeId,
 ) -> bool {
-    cluster.shape(shape).priority < settings.expendable_pods_priority_cutoff
+    cluster.shape(shape).is_expendable(settings.expendable_pods_priority_cutoff)
 }
 
 fn has_place(fork: &Fork<'_>, pod: PodId, going: &[NodeId]) -> bool {

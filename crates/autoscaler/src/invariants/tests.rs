@@ -95,10 +95,11 @@ fn no_node_goes_whose_pods_fit_nowhere_else() {
     fixture.running("api", 1, &pod_spec("2", "1Gi"), second);
     let full = verdict(&mut fixture, &[first]);
     let bare = fixture.running("bare", 1, &pod_spec("100m", "1Gi"), second);
-    fixture.cluster.update_workload(
-        fixture.cluster.pod(bare[0]).controller.expect("it has one"),
-        |one| one.exists = false,
-    );
+    fixture
+        .cluster
+        .update_workload(fixture.cluster.pod(bare[0]).controller.expect("it has one"), |one| {
+            one.exists = false
+        });
     let blocked = verdict(&mut fixture, &[second]);
     expect![[r#"
         fine
@@ -117,11 +118,8 @@ fn no_pod_is_lost_with_its_node() {
     fixture.running("web", 1, &pod_spec("1", "1Gi"), first);
     let (now, flags) = (fixture.now, Settings::default());
     let decided_before = SimTime(0);
-    let late = Action::DeleteNode {
-        node: first,
-        cause: DeletionCause::Empty,
-        decided_at: decided_before,
-    };
+    let late =
+        Action::DeleteNode { node: first, cause: DeletionCause::Empty, decided_at: decided_before };
     let cluster = &fixture.cluster;
     let lines = [
         text(check_deletion(cluster, Some(&flags), &delete(first), now)),

@@ -417,9 +417,9 @@ fn enlarge(
     let mut count = option.nodes;
     if exceeds_node_limit(inputs, count) {
         let most = inputs.settings.max_nodes_total;
-        report.events.push(format!(
-            "MaxNodesTotalReached: Max total nodes in cluster reached: {most}"
-        ));
+        report
+            .events
+            .push(format!("MaxNodesTotalReached: Max total nodes in cluster reached: {most}"));
         count = most.saturating_sub(u32::try_from(inputs.node_count).unwrap_or(u32::MAX));
     }
     count = quotas.allowed(&quotas.demand(&option.template.spec), count);
@@ -436,9 +436,7 @@ fn enlarge(
         let like = candidates.iter().find(|one| one.group == group);
         quotas.demand(&like.map_or(&option.template, |one| &one.template).spec)
     };
-    let has_room = |group: &GroupId| {
-        quotas.exceeded_by(&demand_of(quotas, *group), 1).is_empty()
-    };
+    let has_room = |group: &GroupId| quotas.exceeded_by(&demand_of(quotas, *group), 1).is_empty();
     let sizes: Vec<(GroupId, u32, u32)> = std::iter::once(option.group)
         .chain(option.similar.iter().copied().filter(has_room))
         .map(|group| (group, inputs.targets[group.index()], fork.group(group).spec.max_size))

@@ -163,7 +163,10 @@ static SCALE_UP: &[Flag] = &[
     sets("max-allocatable-difference-ratio", write!(max_allocatable_difference_ratio, ratio)),
     sets("enforce-node-group-min-size", write!(enforce_node_group_min_size, boolean)),
     // Ours: upstream looks at what the cloud has been asked for and never at what came of it.
-    sets("plimsoll-enforce-min-size-on-live-nodes", write!(enforce_min_size_on_live_nodes, boolean)),
+    sets(
+        "plimsoll-enforce-min-size-on-live-nodes",
+        write!(enforce_min_size_on_live_nodes, boolean),
+    ),
     sets("parallel-scale-up", write!(parallel_scale_up, boolean)),
     sets("salvo-scale-up", write!(salvo_scale_up, boolean)),
     sets("salvo-scale-up-budget", write!(salvo_scale_up_budget, duration)),

@@ -8,7 +8,9 @@ use super::metadata;
 use super::node;
 use crate::labels::Labels;
 use crate::node::{HOSTNAME_LABEL, NODE_GROUP_LABEL, NodeSpec};
-use crate::node_group::{BootDelay, Instance, InstanceError, InstanceState, NodeGroupOptions, NodeGroupSpec};
+use crate::node_group::{
+    BootDelay, Instance, InstanceError, InstanceState, NodeGroupOptions, NodeGroupSpec,
+};
 
 /// The fields of `spec`.
 const SPEC_FIELDS: [&str; 9] = [
