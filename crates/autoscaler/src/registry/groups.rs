@@ -7,7 +7,6 @@ use plimsoll_core::{SimDuration, SimTime};
 
 use super::instances::CachedInstances;
 use crate::settings::Settings;
-use crate::{Reason, Subject};
 
 /// One node group, as of the last update.
 #[derive(Clone, Debug, Default)]
@@ -80,7 +79,8 @@ impl GroupState {
     }
 
     /// Whether the group has no node and no machine that anybody has seen.
-    fn is_unseen(&self) -> bool {
+    #[must_use]
+    pub fn is_unseen(&self) -> bool {
         self.registered + self.unregistered + self.long_unregistered == 0
     }
 
@@ -168,9 +168,4 @@ impl GroupState {
         let machines = self.unregistered_since.values().map(|since| overdue(*since));
         request.chain(size).chain(machines).filter(|at| *at > now).min().unwrap_or(SimTime::MAX)
     }
-}
-
-/// A finding about a group.
-pub(super) fn group_reason(group: &str, text: String) -> Reason {
-    Reason { subject: Subject::Group(group.to_owned()), text }
 }

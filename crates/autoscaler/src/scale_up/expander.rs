@@ -13,6 +13,7 @@ use super::estimator::requests_of;
 use super::template::Template;
 use crate::registry::{GPU_LABEL, GPU_RESOURCE};
 use crate::settings::{Expander, Settings};
+use crate::status::Event;
 
 /// One way to help pods: enlarge this group (and those like it).
 #[derive(Clone, Debug)]
@@ -40,6 +41,8 @@ pub struct Choice {
     pub chosen: Option<usize>,
     /// What kept an expander from judging.
     pub complaints: Vec<String>,
+    /// What upstream would tell as events.
+    pub events: Vec<Event>,
 }
 
 /// The chain of expanders.
@@ -75,6 +78,7 @@ impl Chooser<'_> {
         choice: &mut Choice,
     ) {
         let (best, complaints) = (&choice.best, &mut choice.complaints);
+        let events = &mut choice.events;
         choice.best = match expander {
             Expander::Random => best.clone(),
             Expander::MostPods => {
@@ -89,7 +93,9 @@ impl Chooser<'_> {
                 let nodes = self.registered_count;
                 keep_lowest(options, best, |option| price_score(cluster, option, nodes))
             }
-            Expander::Priority => keep_preferred(cluster, self.settings, options, best, complaints),
+            Expander::Priority => {
+                keep_preferred(cluster, self.settings, options, best, complaints, events)
+            }
         };
     }
 }
@@ -223,6 +229,7 @@ fn keep_preferred(
     options: &[ExpansionOption],
     among: &[usize],
     complaints: &mut Vec<String>,
+    events: &mut Vec<Event>,
 ) -> Vec<usize> {
     let Some(priorities) = &settings.priorities else {
         complaints
@@ -231,20 +238,17 @@ fn keep_preferred(
     };
     let priority =
         |index: &usize| priorities.of_group(&cluster.group(options[*index].group).spec.name);
-    for index in among.iter().filter(|index| priority(index).is_none()) {
-        let name = &cluster.group(options[*index].group).spec.name;
-        complaints.push(format!(
-            "PriorityConfigMapNotMatchedGroup: Priority expander: node group {name} not found in \
-             priority expander configuration. The group won't be used."
-        ));
+    for name in among.iter().map(|index| &cluster.group(options[*index].group).spec.name) {
+        if !priorities.know(name) {
+            events.push(Event::group_without_priority(name));
+        }
     }
     let highest = among.iter().filter_map(priority).max();
     if highest.is_none() {
-        complaints.push(
-            "PriorityConfigMapNoGroupMatched: Priority expander: no priorities info found for any \
-             of the expansion options. No options filtered."
-                .to_owned(),
-        );
+        events.push(Event::no_group_with_priority());
+    }
+    complaints.extend(events.iter().map(Event::to_string));
+    if highest.is_none() {
         return among.to_vec();
     }
     among.iter().copied().filter(|index| priority(index) == highest).collect()

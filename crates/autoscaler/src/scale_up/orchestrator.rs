@@ -16,6 +16,7 @@ use super::limits::Quotas;
 use super::template::{Template, Templates};
 use crate::registry::Registry;
 use crate::settings::Settings;
+use crate::status::Event;
 
 /// The name of the quota that the flags make.
 const CLUSTER_WIDE_QUOTA: &str = "cluster-wide";
@@ -60,6 +61,8 @@ pub struct ScaleUpReport {
     pub increases: Vec<Increase>,
     /// What kept an expander or a limit from its work.
     pub complaints: Vec<String>,
+    /// What upstream would tell as events.
+    pub events: Vec<Event>,
 }
 
 /// Pods that stand or fall together, and how each group's template judged them.
@@ -182,6 +185,7 @@ pub fn scale_up(fork: &mut Fork<'_>, inputs: &ScaleUpInputs<'_>, pods: &[PodId])
     let choice = chooser.choose(fork, &mut report.options);
     report.best = choice.best;
     report.complaints = choice.complaints;
+    report.events = choice.events;
     report.chosen = choice.chosen;
     let Some(chosen) = choice.chosen else {
         report.result = ScaleUpResult::NoOptionsAvailable;
@@ -374,7 +378,12 @@ fn enlarge(
     let mut count = option.nodes;
     if inputs.settings.max_nodes_total > 0 {
         let nodes = u32::try_from(inputs.node_count).unwrap_or(u32::MAX);
-        count = count.min(inputs.settings.max_nodes_total.saturating_sub(nodes));
+        let room = inputs.settings.max_nodes_total.saturating_sub(nodes);
+        if count > room {
+            count = room;
+            let most = inputs.settings.max_nodes_total;
+            report.events.push(Event::max_nodes_total_reached(most));
+        }
     }
     count = quotas.allowed(&quotas.demand(&option.template.spec), count);
     if count == 0 {

@@ -43,6 +43,12 @@ impl Priorities {
         Ok(Priorities { levels: compiled })
     }
 
+    /// Whether any pattern, of whatever priority, matches this group.
+    #[must_use]
+    pub fn know(&self, group: &str) -> bool {
+        self.levels.iter().any(|(_, regexes)| regexes.iter().any(|regex| regex.is_match(group)))
+    }
+
     /// The highest priority whose patterns match this group, if that is 0 or more: upstream starts
     /// its comparison at -1, so groups of negative priority are never preferred.
     #[must_use]

@@ -1,0 +1,1 @@
+//! What is told over a few loops of small clusters.
