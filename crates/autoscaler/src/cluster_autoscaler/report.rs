@@ -221,7 +221,8 @@ fn group_findings(cluster: &Cluster, report: &LoopReport) -> Vec<Reason> {
     let complaints = scale_up.complaints.iter();
     let complaints =
         complaints.map(|text| Reason { subject: Subject::Cluster, text: text.clone() });
-    skipped.chain(grows).chain(complaints).collect()
+    let events = scale_up.events.iter().map(Reason::from);
+    skipped.chain(grows).chain(complaints).chain(events).collect()
 }
 
 fn digest(text: &str) -> u64 {
