@@ -84,10 +84,16 @@ impl GroupState {
         self.registered + self.unregistered + self.long_unregistered == 0
     }
 
+    /// How many of the nodes that the cloud has been asked for are neither there nor given up. Nodes
+    /// that are going do not count as there.
+    #[must_use]
+    pub fn missing(&self) -> i64 {
+        self.target - i64::from(self.ready + self.unready + self.long_unregistered)
+    }
+
     /// Whether nodes are missing that the cloud has been asked for.
     pub(super) fn nodes_are_coming(&self) -> bool {
-        let provisioned = i64::from(self.registered) - i64::from(self.not_started);
-        self.target > 0 && provisioned < self.target
+        self.missing() > 0
     }
 
     /// Whether nodes are missing and an open request explains it.

@@ -107,8 +107,8 @@ impl Registry {
         let Some(cached) = state.cached.clone() else { return };
         let mut since = BTreeMap::new();
         for instance in cached.0.iter() {
-            let going = instance.state == InstanceState::Deleting;
-            if going || registered.contains(&*instance.id) {
+            let never_comes = instance.state == InstanceState::Deleting || instance.error.is_some();
+            if never_comes || registered.contains(&*instance.id) {
                 continue;
             }
             let first_seen = state.unregistered_since.get(&instance.id).copied();
