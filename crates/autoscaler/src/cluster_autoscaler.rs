@@ -14,7 +14,7 @@ pub use start_state::StartState;
 use std::sync::Arc;
 
 use plimsoll_core::ids::{GroupId, NodeId, PodId};
-use plimsoll_core::{Cluster, Fork, SimTime};
+use plimsoll_core::{Cluster, Fork, SimDuration, SimTime};
 use thiserror::Error;
 
 use crate::action::{Action, Outcome};
@@ -28,8 +28,9 @@ use crate::scale_up::orchestrator::ScaleUpInputs;
 use crate::scale_up::template::Templates;
 use crate::scale_up::{Increase, ScaleUpReport, ScaleUpResult};
 use crate::settings::{Expander, Settings};
+use crate::status::{Event, Recorder, ScaleUpError, Sight};
 use crate::taints::{DELETION_CANDIDATE, TO_BE_DELETED};
-use crate::{Decision, NodeAutoscaler, Reason, Subject};
+use crate::{Decision, NodeAutoscaler, Reason};
 use execution::{Execution, ScaleUpKind};
 use report::Told;
 
@@ -49,6 +50,7 @@ pub struct ClusterAutoscaler {
     /// By group; `None`: not since the start.
     last_scale_up_of: Vec<Option<SimTime>>,
     is_first_loop: bool,
+    started_at: Option<SimTime>,
     last_loop_at: Option<SimTime>,
     loop_number: u64,
     told: Told,
@@ -56,7 +58,12 @@ pub struct ClusterAutoscaler {
     execution: Execution,
     /// The last loop that enlarged something or began to delete something.
     productive_loop: u64,
+    /// `None`: nobody asks what would be told.
+    recorder: Option<Box<Recorder>>,
 }
+
+/// Nobody is told that no node is ready before the autoscaler has run for so long.
+const NODES_BECOME_READY_WITHIN: SimDuration = SimDuration::from_mins(10);
 
 /// A strategy that chooses by price meets a group without one.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -108,12 +115,14 @@ impl ClusterAutoscaler {
             last_scale_up: None,
             last_scale_up_of: Vec::new(),
             is_first_loop: true,
+            started_at: None,
             last_loop_at: None,
             loop_number: 0,
             told: Told::default(),
             last_loop: None,
             execution: Execution::default(),
             productive_loop: 0,
+            recorder: None,
             settings,
             seed,
         }
@@ -126,7 +135,7 @@ impl ClusterAutoscaler {
             self.registry.register_scale_up(cluster, &self.settings, *group, *nodes, *at);
         }
         for (group, at) in &state.failed_scale_ups {
-            self.registry.register_failure(*group, *at);
+            self.registry.register_failure(*group, ScaleUpError::default(), *at);
         }
         self.last_scale_up = state.last_scale_up;
         let (deleted, failed) = (state.last_scale_down_delete, state.last_scale_down_failure);
@@ -162,6 +171,32 @@ impl ClusterAutoscaler {
         self.scale_down.keep_findings();
     }
 
+    /// From now on the status, events and metrics are kept, for [`crate::status`] to tell. All
+    /// findings are kept too.
+    pub fn record_status(&mut self) {
+        self.keep_findings();
+        self.recorder.get_or_insert_with(|| Box::new(Recorder::new(&self.settings)));
+    }
+
+    /// What is kept of that; `None`: nobody has asked for it.
+    #[must_use]
+    pub fn recorder(&self) -> Option<&Recorder> {
+        self.recorder.as_deref()
+    }
+
+    /// The same, to take events out.
+    pub fn recorder_mut(&mut self) -> Option<&mut Recorder> {
+        self.recorder.as_deref_mut()
+    }
+
+    /// Shows the recorder, if there is one, how things stand.
+    fn record(&mut self, cluster: &Cluster, note: impl FnOnce(&mut Recorder, Sight<'_>)) {
+        if let Some(recorder) = &mut self.recorder {
+            let (settings, registry) = (&self.settings, &self.registry);
+            note(recorder, Sight { cluster, settings, registry });
+        }
+    }
+
     /// See [`ScaleDown::note_terminating_pod`].
     pub fn note_terminating_pod(&mut self) {
         self.scale_down.note_terminating_pod();
@@ -188,6 +223,7 @@ impl ClusterAutoscaler {
             step.report.outcomes = pods_not_reached(step.fork);
             return;
         }
+        step.report.reached_pods = true;
         self.inject_upcoming(step);
         let sorted = self.sort_pods(step);
         self.plan_scale_up(step, sorted);
@@ -221,21 +257,21 @@ impl ClusterAutoscaler {
             clean_up_taints(step, &self.settings);
         }
         let now = step.now;
-        let update = self.registry.update(step.fork, &self.settings, now);
-        step.report.events.extend(update.reasons);
-        for (group, increase) in update.timed_out {
-            step.decrease_target(group, increase);
-        }
-        self.templates.remember(step.fork, &self.registry, &self.settings, now);
-        if !self.settings.scale_up_from_zero && self.registry.ready_count() == 0 {
-            let ready = if self.registry.nodes().is_empty() { "" } else { "ready " };
-            step.tell_cluster(format!("ClusterUnhealthy: Cluster has no {ready}nodes."));
+        if !self.settings.scale_up_from_zero && self.is_not_actionable(step) {
             return Flow::Stop;
         }
+        let update = self.registry.update(step.fork, &self.settings, now);
+        self.record(step.fork, |recorder, sight| recorder.registry_updated(sight, now));
+        step.report.events.extend(update.events);
+        for failure in update.failures.iter().filter(|one| one.is_reverted) {
+            step.decrease_target(failure.group, failure.count);
+        }
+        step.report.failed_scale_ups = update.failures;
+        self.templates.remember(step.fork, &self.registry, &self.settings, now);
         self.give_up_unregistered(step);
         if !self.registry.is_cluster_healthy(&self.settings) {
             self.scale_down.forget_unneeded();
-            step.tell_cluster("ClusterUnhealthy: Cluster is unhealthy".to_owned());
+            step.report.events.push(Event::cluster_unhealthy("Cluster is unhealthy"));
             return Flow::Stop;
         }
         self.delete_failed(step);
@@ -244,6 +280,25 @@ impl ClusterAutoscaler {
             step.decrease_target(*group, *by);
         }
         if sizes.is_empty() { Flow::GoOn } else { Flow::Stop }
+    }
+
+    /// Whether no node could take a pod, where that ends the loop before anything else.
+    fn is_not_actionable(&mut self, step: &mut Step<'_, '_>) -> bool {
+        self.registry.look_at_nodes(step.fork, &self.settings, step.now);
+        if self.registry.ready_count() > 0 {
+            return false;
+        }
+        let is_empty = self.registry.nodes().is_empty();
+        let why = if is_empty { "Cluster has no nodes." } else { "Cluster has no ready nodes." };
+        self.scale_down.forget_unneeded();
+        let started_at = self.started_at.unwrap_or(step.now);
+        if is_empty || step.now > started_at + NODES_BECOME_READY_WITHIN {
+            step.report.events.push(Event::cluster_unhealthy(why));
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.not_actionable(why);
+        }
+        true
     }
 
     /// Puts stand-ins for upcoming nodes on the fork. Nodes of those groups that have registered
@@ -322,9 +377,8 @@ impl ClusterAutoscaler {
         step.report.scale_up = if sorted.to_help.is_empty() {
             only(ScaleUpResult::NotNeeded)
         } else if max_nodes > 0 && self.registry.ready_count() >= max_nodes {
-            step.tell_cluster(format!(
-                "MaxNodesTotalReached: Max total nodes in cluster reached: {max_nodes}"
-            ));
+            let most = self.settings.max_nodes_total;
+            step.report.events.push(Event::max_nodes_total_reached(most));
             only(ScaleUpResult::LimitedByMaxNodesTotal)
         } else if let Some(settles_at) = settles_at {
             step.scale_down_disabled = true;
@@ -407,6 +461,7 @@ impl NodeAutoscaler for ClusterAutoscaler {
 
     fn decide(&mut self, cluster: &mut Fork<'_>, now: SimTime) -> Decision {
         self.loop_number += 1;
+        self.started_at.get_or_insert(now);
         let targets: Vec<u32> = cluster.groups().map(|(_, group)| group.target_size).collect();
         let salvo_counts = vec![0; targets.len()];
         let mut step = Step {
@@ -426,7 +481,13 @@ impl NodeAutoscaler for ClusterAutoscaler {
             scale_down_idle_until: None,
             scale_down_reasons: Vec::new(),
         };
+        self.record(step.fork, |recorder, sight| recorder.begin_loop(sight, now));
         self.run(&mut step);
+        if let Some(recorder) = &mut self.recorder {
+            let (settings, registry) = (&self.settings, &self.registry);
+            let sight = Sight { cluster: step.fork, settings, registry };
+            recorder.decided(sight, &step.report, &self.scale_down, now);
+        }
         let idle_until = self.idle_until(&step);
         let mut reasons = self.told.news(step.fork, &step.report);
         reasons.append(&mut step.scale_down_reasons);
@@ -458,7 +519,11 @@ impl NodeAutoscaler for ClusterAutoscaler {
     }
 
     fn resume(&mut self, cluster: &Cluster, now: SimTime) -> Vec<Action> {
-        self.scale_down.resume(cluster, now)
+        let actions = self.scale_down.resume(cluster, now);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.resumed(cluster, &actions);
+        }
+        actions
     }
 
     fn next_resume(&self) -> Option<SimTime> {
@@ -479,14 +544,20 @@ impl NodeAutoscaler for ClusterAutoscaler {
                 self.last_scale_up_of[group.index()] = Some(now);
             }
             Action::IncreaseSize { group, .. } => {
-                self.registry.register_failure(*group, now);
+                let Outcome::Refused(words) = outcome else { return };
+                self.registry.register_failure(*group, ScaleUpError::refused(words), now);
                 let scale_up = self.execution.answer(*group, false).scale_up;
-                if let (Outcome::Refused(words), Some(report)) = (outcome, &mut self.last_loop) {
+                if let Some(report) = &mut self.last_loop {
                     report.note_refusal(cluster, *group, scale_up.unwrap_or(0), words);
                 }
             }
             Action::DeleteInstances { group, .. } => self.registry.invalidate_instances(*group),
             _ => self.scale_down.observe(action, outcome, cluster, now),
+        }
+        if let Some(recorder) = &mut self.recorder {
+            let (settings, registry) = (&self.settings, &self.registry);
+            let sight = Sight { cluster, settings, registry };
+            recorder.observed(sight, action, outcome, self.last_loop.as_ref());
         }
     }
 }
@@ -513,6 +584,10 @@ fn clean_up_taints(step: &mut Step<'_, '_>, settings: &Settings) {
         }
         let was_going = before.iter().any(|taint| taint.key == TO_BE_DELETED);
         let taints: Vec<_> = before.iter().filter(|one| !passes(&one.key)).cloned().collect();
+        let keys = [TO_BE_DELETED, DELETION_CANDIDATE].into_iter();
+        let keys = keys.filter(|key| before.iter().any(|one| one.key == *key && passes(key)));
+        let cleaned = (node, step.fork.node_name(node).to_owned(), keys.collect());
+        step.report.cleaned.push(cleaned);
         let uncordons = was_going && settings.cordon_node_before_terminating;
         let unschedulable = step.fork.node(node).unschedulable && !uncordons;
         step.fork.set_taints(node, &taints);
@@ -522,10 +597,6 @@ fn clean_up_taints(step: &mut Step<'_, '_>, settings: &Settings) {
 }
 
 impl Step<'_, '_> {
-    fn tell_cluster(&mut self, text: String) {
-        self.report.events.push(Reason { subject: Subject::Cluster, text });
-    }
-
     fn increase_to_minimum(&mut self, increases: Vec<Increase>) {
         self.increase(ScaleUpKind::MinSize, &increases);
         if !increases.is_empty() {

@@ -18,6 +18,7 @@ pub mod registry;
 pub mod scale_down;
 pub mod scale_up;
 pub mod settings;
+pub mod status;
 pub mod taints;
 pub mod threshold;
 

@@ -11,6 +11,7 @@ mod instances;
 mod nodes;
 
 pub use groups::{GroupState, IncorrectSize, ScaleUpRequest};
+pub(crate) use nodes::waits_for_gpu;
 pub(crate) use nodes::{GPU_LABEL, GPU_RESOURCE};
 pub use nodes::{NodeClass, NodeState};
 
@@ -19,10 +20,9 @@ use std::sync::Arc;
 use plimsoll_core::ids::{GroupId, NodeId};
 use plimsoll_core::{Cluster, SimTime};
 
-use crate::Reason;
 use crate::backoff::Backoff;
 use crate::settings::{GroupOptions, Settings};
-use groups::group_reason;
+use crate::status::{Event, ScaleUpError};
 use nodes::NodeScan;
 
 /// The registry. See the module's text.
@@ -38,11 +38,23 @@ pub struct Registry {
 /// What an update found.
 #[derive(Clone, Debug, Default)]
 pub struct RegistryUpdate {
-    /// Requests that timed out, with the number of nodes that are still missing; the target is to
-    /// be lowered by as many.
-    pub timed_out: Vec<(GroupId, u32)>,
+    /// Scale-ups that have come to nothing.
+    pub failures: Vec<FailedScaleUp>,
     /// What is worth telling.
-    pub reasons: Vec<Reason>,
+    pub events: Vec<Event>,
+}
+
+/// A scale-up that has come to nothing, or a part of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedScaleUp {
+    /// The group.
+    pub group: GroupId,
+    /// How many nodes did not come.
+    pub count: u32,
+    /// Why.
+    pub error: ScaleUpError,
+    /// The request timed out: the target is to be lowered by as many.
+    pub is_reverted: bool,
 }
 
 impl Registry {
@@ -95,6 +107,13 @@ impl Registry {
         }
     }
 
+    /// Looks at the nodes alone: [`Self::nodes`], [`Self::classes`] and [`Self::ready_count`] are up
+    /// to date then.
+    pub fn look_at_nodes(&mut self, cluster: &Cluster, settings: &Settings, now: SimTime) {
+        self.take_over_options(cluster, settings);
+        self.scan.run(cluster, settings, now, &mut self.groups);
+    }
+
     fn update_requests(&mut self, cluster: &Cluster, now: SimTime, update: &mut RegistryUpdate) {
         self.backoff.forget_stale(now);
         for (id, group) in cluster.groups() {
@@ -106,14 +125,14 @@ impl Registry {
             } else if request.expected_by < now {
                 state.request = None;
                 self.changed = true;
-                self.backoff.fail(id, now);
-                update.timed_out.push((id, request.increase));
                 let waited = now - request.requested_at;
                 let name = &group.spec.name;
-                let text = format!(
-                    "ScaleUpTimedOut: Nodes added to group {name} failed to register within {waited}"
-                );
-                update.reasons.push(group_reason(name, text));
+                let error = ScaleUpError::timed_out(name, waited);
+                self.backoff.fail(id, error.clone(), now);
+                update.events.push(Event::scale_up_timed_out(name, waited));
+                let count = request.increase;
+                let failure = FailedScaleUp { group: id, count, error, is_reverted: true };
+                update.failures.push(failure);
             }
         }
     }
@@ -146,8 +165,8 @@ impl Registry {
     }
 
     /// Notes that a group could not be enlarged: it is left alone for a while.
-    pub fn register_failure(&mut self, group: GroupId, now: SimTime) {
-        self.backoff.fail(group, now);
+    pub fn register_failure(&mut self, group: GroupId, error: ScaleUpError, now: SimTime) {
+        self.backoff.fail(group, error, now);
     }
 
     /// Forgets the cached list of machines of a group.
@@ -200,6 +219,12 @@ impl Registry {
         self.backoff.is_backed_off(group, now)
     }
 
+    /// Why a group is in back-off; `None`: it is not.
+    #[must_use]
+    pub fn backed_off_for(&self, group: GroupId, now: SimTime) -> Option<&ScaleUpError> {
+        self.backoff.error(group, now)
+    }
+
     /// How many nodes are on their way to a group, as far as they may count as room: none without
     /// an open request or during back-off.
     #[must_use]
@@ -208,8 +233,7 @@ impl Registry {
         if state.request.is_none() || self.is_backed_off(group, now) {
             return 0;
         }
-        let there = state.ready + state.unready + state.long_unregistered;
-        u32::try_from(state.target - i64::from(there)).unwrap_or(0)
+        u32::try_from(state.missing()).unwrap_or(0)
     }
 
     /// How many nodes of a group work or are still expected to: nodes that are ready or have not

@@ -372,7 +372,6 @@ impl ScaleDown {
 
     /// Forgets which nodes are unneeded, as upstream does while the cluster is unhealthy.
     pub fn forget_unneeded(&mut self) {
-        self.planner.pass();
         self.planner.unneeded.clear();
     }
 

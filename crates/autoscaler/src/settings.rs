@@ -116,6 +116,8 @@ pub struct Settings {
     pub node_group_backoff_reset_timeout: SimDuration,
     /// `force-delete-unregistered-nodes`: below the minimum size too.
     pub force_delete_unregistered_nodes: bool,
+    /// `emit-per-nodegroup-metrics`: metrics tell groups apart.
+    pub emit_per_nodegroup_metrics: bool,
     /// `scale-down-enabled`.
     pub scale_down_enabled: bool,
     /// `scale-down-unready-enabled`.
@@ -230,6 +232,7 @@ impl Default for Settings {
             max_node_group_backoff_duration: SimDuration::from_mins(30),
             node_group_backoff_reset_timeout: SimDuration::from_hours(3),
             force_delete_unregistered_nodes: false,
+            emit_per_nodegroup_metrics: false,
             scale_down_enabled: true,
             scale_down_unready_enabled: true,
             scale_down_utilization_threshold: 0.5,

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use plimsoll_core::ids::{GroupId, PodId};
+use plimsoll_core::ids::{GroupId, NodeId, PodId};
 use plimsoll_core::{Cluster, SimTime};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::pending::{PodOutcome, Sorted};
+use crate::registry::FailedScaleUp;
 use crate::scale_down::{ScaleDownResult, StartedScaleDown};
 use crate::scale_up::{Increase, ScaleUpReport, ScaleUpResult};
+use crate::status::events::triggered_text;
+use crate::status::{Event, growths};
 use crate::{Reason, Subject};
 
 /// Upstream's reason against a group whose increase was refused.
@@ -36,8 +39,14 @@ pub struct LoopReport {
     pub removed_instances: Vec<(GroupId, Vec<Arc<str>>)>,
     /// Groups that were below their minimum size and are enlarged for that.
     pub min_size_increases: Vec<Increase>,
-    /// What upstream would tell as events, pods aside.
-    pub events: Vec<Reason>,
+    /// What upstream would tell as events before it scales anything.
+    pub events: Vec<Event>,
+    /// Scale-ups that the loop found to have come to nothing.
+    pub failed_scale_ups: Vec<FailedScaleUp>,
+    /// Nodes that lose taints which an earlier process left, and which.
+    pub cleaned: Vec<(NodeId, String, Vec<&'static str>)>,
+    /// The loop went on to look at pods.
+    pub reached_pods: bool,
 }
 
 impl LoopReport {
@@ -53,14 +62,15 @@ impl LoopReport {
             removed_instances: Vec::new(),
             min_size_increases: Vec::new(),
             events: Vec::new(),
+            failed_scale_ups: Vec::new(),
+            cleaned: Vec::new(),
+            reached_pods: false,
         }
     }
 
     /// Takes over the scale-ups of a loop, and gives what they come to: the result of the last one.
     pub(super) fn take_scale_ups(&mut self, mut reports: Vec<ScaleUpReport>) -> ScaleUpReport {
-        let told = reports.iter_mut().flat_map(|one| std::mem::take(&mut one.events));
-        let told = told.map(|text| Reason { subject: Subject::Cluster, text });
-        self.events.extend(told);
+        self.events.extend(reports.iter_mut().flat_map(|one| std::mem::take(&mut one.events)));
         if reports.len() <= 1 {
             return reports.pop().unwrap_or_default();
         }
@@ -90,9 +100,7 @@ impl LoopReport {
             }
         }
         self.note_not_enlarged(group);
-        let name = cluster.group(group).spec.name.clone();
-        let text = format!("FailedToScaleUpGroup: Scale-up failed for group {name}: {words}");
-        self.events.push(Reason { subject: Subject::Group(name), text });
+        self.events.push(Event::scale_up_refused(&cluster.group(group).spec.name, words));
     }
 
     /// An increase is not carried out, as one before it was refused.
@@ -241,15 +249,7 @@ impl ScaleUpReport {
 
     /// The increases in upstream's words.
     fn increases_text(&self, cluster: &Cluster) -> String {
-        let parts: Vec<String> = self
-            .increases
-            .iter()
-            .map(|one| {
-                let spec = &cluster.group(one.group).spec;
-                format!("{{{} {}->{} (max: {})}}", spec.name, one.from, one.to, spec.max_size)
-            })
-            .collect();
-        format!("pod triggered scale-up: [{}]", parts.join(" "))
+        triggered_text(growths(cluster, &self.increases))
     }
 }
 
@@ -264,7 +264,7 @@ pub(super) struct Told {
 impl Told {
     /// What the report says about pods and groups that the last one did not.
     pub(super) fn news(&mut self, cluster: &Cluster, report: &LoopReport) -> Vec<Reason> {
-        let mut news = report.events.clone();
+        let mut news: Vec<Reason> = report.events.iter().map(Reason::from).collect();
         let mut groups = group_findings(cluster, report);
         news.extend(groups.iter().filter(|one| !self.groups.contains(one)).cloned());
         std::mem::swap(&mut self.groups, &mut groups);
@@ -333,17 +333,15 @@ fn group_findings(cluster: &Cluster, report: &LoopReport) -> Vec<Reason> {
     let scale_up = &report.scale_up;
     let skipped = scale_up.skipped.iter();
     let skipped = skipped.map(|(group, reason)| about(*group, format!("skipped: {reason}")));
-    let grows = scale_up.increases.iter().chain(&report.min_size_increases).map(|one| {
-        let spec = &cluster.group(one.group).spec;
-        let (name, from, to, max) = (&spec.name, one.from, one.to, spec.max_size);
-        let text =
-            format!("Scale-up: setting group {name} size to {to} instead of {from} (max: {max})");
-        about(one.group, text)
-    });
+    let grows = growths(cluster, &scale_up.increases)
+        .chain(growths(cluster, &report.min_size_increases))
+        .map(Event::setting_group_size)
+        .map(|event| Reason { subject: event.subject, text: event.message });
     let complaints = scale_up.complaints.iter();
     let complaints =
         complaints.map(|text| Reason { subject: Subject::Cluster, text: text.clone() });
-    skipped.chain(grows).chain(complaints).collect()
+    let events = scale_up.events.iter().map(Reason::from);
+    skipped.chain(grows).chain(complaints).chain(events).collect()
 }
 
 fn digest(text: &str) -> u64 {

@@ -400,7 +400,7 @@ fn a_refused_increase_fails_the_scale_up_and_backs_the_group_off() {
     let report = autoscaler.last_loop().expect("a loop ran");
     assert_eq!(report.scale_up.result, ScaleUpResult::Error);
     assert_eq!(
-        report.events.last().map(|event| event.text.as_str()),
+        report.events.last().map(ToString::to_string).as_deref(),
         Some("FailedToScaleUpGroup: Scale-up failed for group a: quota exceeded")
     );
     assert_eq!(outcomes(&autoscaler), ["scaleUpFailed"]);

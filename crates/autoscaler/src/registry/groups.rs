@@ -7,7 +7,6 @@ use plimsoll_core::{SimDuration, SimTime};
 
 use super::instances::CachedInstances;
 use crate::settings::Settings;
-use crate::{Reason, Subject};
 
 /// One node group, as of the last update.
 #[derive(Clone, Debug, Default)]
@@ -84,14 +83,21 @@ impl GroupState {
     }
 
     /// Whether the group has no node and no machine that anybody has seen.
-    fn is_unseen(&self) -> bool {
+    #[must_use]
+    pub fn is_unseen(&self) -> bool {
         self.registered + self.unregistered + self.long_unregistered == 0
+    }
+
+    /// How many of the nodes that the cloud has been asked for are neither there nor given up. Nodes
+    /// that are going do not count as there.
+    #[must_use]
+    pub fn missing(&self) -> i64 {
+        self.target - i64::from(self.ready + self.unready + self.long_unregistered)
     }
 
     /// Whether nodes are missing that the cloud has been asked for.
     pub(super) fn nodes_are_coming(&self) -> bool {
-        let provisioned = i64::from(self.registered) - i64::from(self.not_started);
-        self.target > 0 && provisioned < self.target
+        self.missing() > 0
     }
 
     /// Whether nodes are missing and an open request explains it.
@@ -172,9 +178,4 @@ impl GroupState {
         let machines = self.unregistered_since.values().map(|since| overdue(*since));
         request.chain(size).chain(machines).filter(|at| *at > now).min().unwrap_or(SimTime::MAX)
     }
-}
-
-/// A finding about a group.
-pub(super) fn group_reason(group: &str, text: String) -> Reason {
-    Reason { subject: Subject::Group(group.to_owned()), text }
 }

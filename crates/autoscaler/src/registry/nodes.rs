@@ -1,6 +1,6 @@
 //! The one walk over all nodes of a loop: who is ready, who is not, who can stand for a group.
 
-use plimsoll_core::catalog::Catalog;
+use plimsoll_core::catalog::{Catalog, NodeTemplate};
 use plimsoll_core::ids::{NodeId, SurfaceId};
 use plimsoll_core::{Cluster, Node, SimDuration, SimTime};
 
@@ -185,14 +185,12 @@ impl NodeScan {
             let parts = catalog.surface(surface);
             (catalog.template(parts.template), catalog.taints(parts.taints))
         };
-        // A node with the GPU label whose GPUs are not allocatable yet is not ready.
-        let gpus = template.allocatable.get(GPU_RESOURCE).copied().unwrap_or(0);
-        let waits_for_gpu = template.labels.contains_key(GPU_LABEL) && gpus == 0;
         let speaks_against =
             |key: &str| is_not_ready_taint(key) || is_startup_taint(&self.settings, key);
         let traits = Traits {
             to_be_deleted: taints.iter().any(|taint| taint.key == TO_BE_DELETED),
-            not_ready: waits_for_gpu || taints.iter().any(|taint| speaks_against(&taint.key)),
+            not_ready: waits_for_gpu(template)
+                || taints.iter().any(|taint| speaks_against(&taint.key)),
         };
         if self.traits.len() <= surface.index() {
             self.traits.resize(surface.index() + 1, None);
@@ -200,6 +198,12 @@ impl NodeScan {
         self.traits[surface.index()] = Some(traits);
         traits
     }
+}
+
+/// Whether a node like this has the GPU label, and its GPUs are not allocatable yet: it is not ready.
+pub(crate) fn waits_for_gpu(template: &NodeTemplate) -> bool {
+    let gpus = template.allocatable.get(GPU_RESOURCE).copied().unwrap_or(0);
+    gpus == 0 && template.labels.contains_key(GPU_LABEL)
 }
 
 impl GroupState {

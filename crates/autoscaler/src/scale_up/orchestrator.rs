@@ -16,6 +16,7 @@ use super::limits::Quotas;
 use super::template::{Template, Templates};
 use crate::registry::Registry;
 use crate::settings::Settings;
+use crate::status::Event;
 
 /// The name of the quota that the flags make.
 const CLUSTER_WIDE_QUOTA: &str = "cluster-wide";
@@ -64,8 +65,8 @@ pub struct ScaleUpReport {
     pub refused: Vec<GroupId>,
     /// What kept an expander or a limit from its work.
     pub complaints: Vec<String>,
-    /// What upstream would tell as events, increases aside.
-    pub events: Vec<String>,
+    /// What upstream would tell as events.
+    pub events: Vec<Event>,
 }
 
 /// Pods that stand or fall together, and how each group's template judged them.
@@ -209,6 +210,7 @@ fn choose_and_enlarge(
     let choice = chooser.choose(fork, &mut report.options);
     report.best = choice.best;
     report.complaints = choice.complaints;
+    report.events = choice.events;
     report.chosen = choice.chosen;
     let Some(chosen) = choice.chosen else {
         report.result = ScaleUpResult::NoOptionsAvailable;
@@ -418,9 +420,7 @@ fn enlarge(
     let mut count = option.nodes;
     if exceeds_node_limit(inputs, count) {
         let most = inputs.settings.max_nodes_total;
-        report
-            .events
-            .push(format!("MaxNodesTotalReached: Max total nodes in cluster reached: {most}"));
+        report.events.push(Event::max_nodes_total_reached(most));
         count = most.saturating_sub(u32::try_from(inputs.node_count).unwrap_or(u32::MAX));
     }
     count = quotas.allowed(&quotas.demand(&option.template.spec), count);

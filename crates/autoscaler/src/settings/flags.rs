@@ -198,6 +198,7 @@ static SCALE_UP: &[Flag] = &[
     sets("max-node-group-backoff-duration", write!(max_node_group_backoff_duration, duration)),
     sets("node-group-backoff-reset-timeout", write!(node_group_backoff_reset_timeout, duration)),
     sets("force-delete-unregistered-nodes", write!(force_delete_unregistered_nodes, boolean)),
+    sets("emit-per-nodegroup-metrics", write!(emit_per_nodegroup_metrics, boolean)),
 ];
 
 static SCALE_DOWN: &[Flag] = &[
@@ -303,7 +304,6 @@ static IRRELEVANT: &[Flag] = &[
     irrelevant("clusterapi-cloud-config-authoritative", CLOUD),
     irrelevant("debugging-snapshot-enabled", STATUS),
     irrelevant("dynamic-node-delete-delay-after-taint-enabled", WALL_CLOCK),
-    irrelevant("emit-per-nodegroup-metrics", STATUS),
     irrelevant("enable-dynamic-resource-allocation", "resource claims are not judged yet"),
     irrelevant("feature-gates", "upstream's gates are at their defaults"),
     irrelevant("force-delete-failed-nodes", "it only picks another call of the cloud"),

@@ -44,7 +44,8 @@ pub(super) fn plan_of(cluster: &Cluster, autoscaler: &ClusterAutoscaler, at: Sim
         .collect();
     plan.equivalence_groups =
         scale_up.pod_groups.iter().map(|judged| names.pods(&judged.group.pods)).collect();
-    plan.events = report.events.iter().map(|event| event.text.clone()).collect();
+    let events = report.events.iter().chain(&scale_up.events);
+    plan.events = events.map(ToString::to_string).collect();
     plan.events.extend(scale_up.complaints.iter().cloned());
     plan.events.sort();
     plan.pods = names.pending_pods(report);
