@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::devices::slice::ResourceSliceObject;
 use crate::labels::Labels;
 use crate::node::NodeSpec;
 use crate::time::{SimDuration, SimTime};
@@ -29,6 +30,9 @@ pub struct NodeGroupSpec {
     pub template: NodeSpec,
     /// Annotations of a new node.
     pub template_annotations: Labels,
+    /// The devices that a new node brings: each name, and that of each pool, is followed by the
+    /// node's; a pool without a name is called like the node.
+    pub template_slices: Vec<ResourceSliceObject>,
     /// How many machines the cloud has been asked for; `None`: as many as there are.
     pub target_size: Option<u32>,
     /// The machines the cloud lists; `None`: the group's Nodes, all running.

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::device_slices;
 use super::error::FieldError;
 use super::fields::{self, Fields, Read};
 use super::metadata;
@@ -11,7 +12,7 @@ use crate::node::{HOSTNAME_LABEL, NODE_GROUP_LABEL, NodeSpec};
 use crate::node_group::{BootDelay, Instance, InstanceError, InstanceState, NodeGroupSpec};
 
 /// The fields of `spec`.
-const SPEC_FIELDS: [&str; 8] = [
+const SPEC_FIELDS: [&str; 9] = [
     "minSize",
     "maxSize",
     "instanceType",
@@ -20,6 +21,7 @@ const SPEC_FIELDS: [&str; 8] = [
     "pricePerHour",
     "bootDelay",
     "template",
+    "templateResourceSlices",
 ];
 /// What machines of a group are paid for.
 const CAPACITY_TYPES: [(&str, &str); 2] = [("on-demand", ON_DEMAND), ("spot", "spot")];
@@ -80,6 +82,7 @@ fn read_spec(spec: Fields<'_>, name: &str) -> Read<NodeGroupSpec> {
         boot_delay: spec.or_default("bootDelay", read_boot_delay)?,
         template,
         template_annotations,
+        template_slices: device_slices::read_templates(spec)?,
         ..NodeGroupSpec::default()
     })
 }
