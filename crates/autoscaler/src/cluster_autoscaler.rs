@@ -195,12 +195,17 @@ impl ClusterAutoscaler {
             clean_up_taints(step, &self.settings);
         }
         let now = step.now;
+        self.registry.expect_pools(self.templates.expected_pools(step.fork));
         let update = self.registry.update(step.fork, &self.settings, now);
         step.report.events.extend(update.reasons);
         for (group, increase) in update.timed_out {
             step.decrease_target(group, increase);
         }
-        self.templates.remember(step.fork, &self.registry, &self.settings, now);
+        let remembered = self.templates.remember(step.fork, &self.registry, &self.settings, now);
+        if let Err(words) = remembered {
+            step.tell_cluster(format!("failed to recompute template node infos: {words}"));
+            return Flow::Stop;
+        }
         if !self.settings.scale_up_from_zero && self.registry.ready_count() == 0 {
             let ready = if self.registry.nodes().is_empty() { "" } else { "ready " };
             step.tell_cluster(format!("ClusterUnhealthy: Cluster has no {ready}nodes."));
@@ -280,6 +285,7 @@ impl ClusterAutoscaler {
             let state = classes[id.index()].map(|class| class.state);
             let goes = fork.node(*id).group == Some(group) && state == Some(NodeState::NotStarted);
             if goes {
+                fork.forget_claims_on(*id);
                 for pod in fork.node(*id).pods.clone() {
                     fork.unbind(pod);
                 }
@@ -379,7 +385,8 @@ impl ClusterAutoscaler {
 
     /// Until when loops would decide nothing, as long as the cluster stays as it is.
     fn idle_until(&self, step: &Step<'_, '_>) -> Option<SimTime> {
-        if !step.actions.is_empty() || self.registry.changed() || step.scale_down_disabled {
+        let changes_by_itself = self.registry.changed() || self.templates.expects_otherwise();
+        if !step.actions.is_empty() || changes_by_itself || step.scale_down_disabled {
             return None;
         }
         let registry = self.registry.next_change(step.fork, &self.settings, step.now);

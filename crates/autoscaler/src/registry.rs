@@ -16,6 +16,7 @@ pub use nodes::{NodeClass, NodeState};
 
 use std::sync::Arc;
 
+use plimsoll_core::devices::PoolCounts;
 use plimsoll_core::ids::{GroupId, NodeId};
 use plimsoll_core::{Cluster, SimTime};
 
@@ -78,6 +79,12 @@ impl Registry {
         self.update_ranges(cluster);
         self.update_incorrect_sizes(now);
         update
+    }
+
+    /// Says which pools of devices a node of each group must have to be ready, by group; an empty list:
+    /// none. Before [`Registry::update`].
+    pub fn expect_pools(&mut self, pools: Vec<PoolCounts>) {
+        self.scan.expect_pools(pools);
     }
 
     fn update_requests(&mut self, cluster: &Cluster, now: SimTime, update: &mut RegistryUpdate) {
@@ -158,6 +165,12 @@ impl Registry {
     #[must_use]
     pub fn ready_count(&self) -> usize {
         self.scan.ready_count
+    }
+
+    /// How many nodes are unready for want of their GPUs or devices.
+    #[must_use]
+    pub fn resource_unready_count(&self) -> u32 {
+        self.scan.resource_unready_count
     }
 
     /// What is known of a group, as of the last update.

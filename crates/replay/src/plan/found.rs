@@ -173,7 +173,7 @@ fn tell_scale_down(
             cpu: found.cpu,
             memory: found.memory,
             gpu: found.gpu,
-            resource: found.resource.to_owned(),
+            resource: found.resource.to_string(),
             dominant: found.dominant,
         };
         (node(*id), utilization)
