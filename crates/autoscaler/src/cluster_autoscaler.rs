@@ -257,6 +257,7 @@ impl ClusterAutoscaler {
             clean_up_taints(step, &self.settings);
         }
         let now = step.now;
+        self.registry.expect_pools(self.templates.expected_pools(step.fork));
         if !self.settings.scale_up_from_zero && self.is_not_actionable(step) {
             return Flow::Stop;
         }
@@ -267,7 +268,11 @@ impl ClusterAutoscaler {
             step.decrease_target(failure.group, failure.count);
         }
         step.report.failed_scale_ups = update.failures;
-        self.templates.remember(step.fork, &self.registry, &self.settings, now);
+        let remembered = self.templates.remember(step.fork, &self.registry, &self.settings, now);
+        if let Err(words) = remembered {
+            step.report.error = Some(words);
+            return Flow::Stop;
+        }
         self.give_up_unregistered(step);
         if !self.registry.is_cluster_healthy(&self.settings) {
             self.scale_down.forget_unneeded();
@@ -345,6 +350,7 @@ impl ClusterAutoscaler {
             let state = classes[id.index()].map(|class| class.state);
             let goes = fork.node(*id).group == Some(group) && state == Some(NodeState::NotStarted);
             if goes {
+                fork.forget_claims_on(*id);
                 for pod in fork.node(*id).pods.clone() {
                     fork.unbind(pod);
                 }
@@ -443,7 +449,8 @@ impl ClusterAutoscaler {
 
     /// Until when loops would decide nothing, as long as the cluster stays as it is.
     fn idle_until(&self, step: &Step<'_, '_>) -> Option<SimTime> {
-        if !step.actions.is_empty() || self.registry.changed() || step.scale_down_disabled {
+        let changes_by_itself = self.registry.changed() || self.templates.expects_otherwise();
+        if !step.actions.is_empty() || changes_by_itself || step.scale_down_disabled {
             return None;
         }
         let registry = self.registry.next_change(step.fork, step.now);

@@ -254,7 +254,9 @@ impl NodeAutoscaler for Threshold {
         self.loop_number += 1;
         let mut decision = Decision::default();
         self.registry.update(cluster, &self.flags, now);
-        self.templates.remember(cluster, &self.registry, &self.flags, now);
+        if let Err(text) = self.templates.remember(cluster, &self.registry, &self.flags, now) {
+            decision.reasons.push(Reason { subject: Subject::Cluster, text });
+        }
         for (group, ids) in failed_machines(cluster) {
             decision.actions.push(Action::DeleteInstances { group, ids, reason: "CreationFailed" });
         }

@@ -396,6 +396,6 @@ impl Event {
 pub fn utilization_text(utilization: &Utilization) -> String {
     let shares = [utilization.cpu, utilization.memory, utilization.gpu.unwrap_or(0.0), 0.0];
     let shares: Vec<String> = shares.into_iter().map(go_float).collect();
-    let (resource, dominant) = (utilization.resource, go_float(utilization.dominant));
+    let (resource, dominant) = (&utilization.resource, go_float(utilization.dominant));
     format!("{{{} {resource} {dominant}}}", shares.join(" "))
 }
