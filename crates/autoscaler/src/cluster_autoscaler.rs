@@ -32,7 +32,7 @@ use report::Told;
 ///
 /// Where upstream leaves a choice to chance, ours is fixed: pod groups go by their first pod, node
 /// groups and nodes by id, and one of several best options is drawn from seed and loop number.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ClusterAutoscaler {
     settings: Settings,
     seed: u64,

@@ -1,12 +1,26 @@
 //! What no strategy may ask for, whatever its rules: held against every decision before anyone acts.
+//!
+//! [`check`] is cheap and is asked of every decision, wherever it is carried out. What takes more
+//! (naive simulations, memory of earlier loops) is in the modules below and is asked by
+//! `plimsoll sim fuzz`. They count anew what strategies keep books on, and share no code with them
+//! beyond the cluster itself.
+
+mod limits;
+mod moves;
+mod retries;
+mod unregistered;
+
+pub use limits::check_limits;
+pub use moves::{Places, check_places, check_pods_left, nodes_that_start_to_go};
+pub use retries::Retries;
+pub use unregistered::Unregistered;
 
 use plimsoll_core::Cluster;
+use plimsoll_core::SimDuration;
 use plimsoll_core::ids::{GroupId, NodeId, PodId};
 use thiserror::Error;
 
 use crate::action::{Action, Outcome};
-use crate::scale_up::limits::Quotas;
-use crate::settings::Settings;
 
 /// A decision that must not be carried out.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -69,6 +83,70 @@ pub enum Violation {
         /// The budget, `namespace/name`.
         budget: String,
     },
+    /// A node would go whose pods find no other place.
+    #[error("node {node} starts to go, and its pods find no other place: {pods}")]
+    NowhereToGo {
+        /// The node.
+        node: String,
+        /// The pods that would have to move.
+        pods: String,
+    },
+    /// A node would go with a pod that must not be moved.
+    #[error("node {node} starts to go with pod {pod}, which must stay: {reason}")]
+    MustStay {
+        /// The node.
+        node: String,
+        /// The pod.
+        pod: String,
+        /// The rule, in upstream's words.
+        reason: &'static str,
+    },
+    /// A node would be deleted under a pod that should have been moved.
+    #[error("node {node} is deleted with pod {pod} still on it")]
+    PodLost {
+        /// The node.
+        node: String,
+        /// The pod.
+        pod: String,
+    },
+    /// A group that could not be enlarged is not left alone.
+    #[error(
+        "group {group} is to be enlarged, {since} after it failed; it is left alone for {wait}"
+    )]
+    RetriedTooSoon {
+        /// The group.
+        group: String,
+        /// The time since the failure.
+        since: SimDuration,
+        /// The time it has to be left alone.
+        wait: SimDuration,
+    },
+    /// A machine that has become no Node for too long is kept.
+    #[error(
+        "machine {machine} of group {group} has become no Node for {since} and is not given up"
+    )]
+    NotReplaced {
+        /// The group.
+        group: String,
+        /// The cloud's id of the machine.
+        machine: String,
+        /// The time since it was first seen so.
+        since: SimDuration,
+    },
+    /// A machine that has become no Node for too long counts as room to come.
+    #[error(
+        "group {group} counts {upcoming} machines as coming, of a target of {target} with {known} known"
+    )]
+    CountedAsComing {
+        /// The group.
+        group: String,
+        /// So many count as coming.
+        upcoming: u32,
+        /// So many were asked for.
+        target: u32,
+        /// So many are ready, or given up.
+        known: usize,
+    },
 }
 
 /// Holds a list of actions, taken in order, against what the groups allow.
@@ -101,36 +179,6 @@ pub fn check(cluster: &Cluster, actions: &[Action]) -> Result<(), Violation> {
                 }
             }
         }
-    }
-    Ok(())
-}
-
-/// Holds increases against the limits of the whole cluster: `max-nodes-total` (over what groups
-/// have been asked for and nodes of no group), `cores-total`, `memory-total`, `gpu-total`.
-///
-/// # Errors
-/// The first limit that an increase would exceed.
-pub fn check_limits(
-    cluster: &Cluster,
-    settings: &Settings,
-    actions: &[Action],
-) -> Result<(), Violation> {
-    let mut quotas = Quotas::new(cluster, settings);
-    let mut nodes = i64::try_from(cluster.node_count()).unwrap_or(i64::MAX);
-    let most = i64::from(settings.max_nodes_total);
-    for action in actions {
-        let Action::IncreaseSize { group, delta } = action else { continue };
-        nodes += i64::from(*delta);
-        if most > 0 && nodes > most {
-            return Err(Violation::QuotaExceeded { resource: "nodes".to_owned() });
-        }
-        let template = &cluster.group(*group).spec.template;
-        let demand = quotas.demand(template);
-        if quotas.allowed(&demand, *delta) < *delta {
-            let resource = quotas.exceeded_by(&demand).first().map_or("cpu or memory", |one| one);
-            return Err(Violation::QuotaExceeded { resource: resource.to_owned() });
-        }
-        quotas.take(&demand, *delta);
     }
     Ok(())
 }

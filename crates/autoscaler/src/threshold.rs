@@ -62,7 +62,7 @@ impl Default for ThresholdSettings {
 }
 
 /// The strategy. See the module's text.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Threshold {
     settings: ThresholdSettings,
     /// Cluster Autoscaler's flags at their defaults: they say when a node counts as ready.

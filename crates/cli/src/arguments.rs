@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::exit::Outcome;
-use crate::{compare, history, import, replay, schedule};
+use crate::{compare, history, import, replay, schedule, sim};
 
 /// Reads the arguments of this process.
 ///
@@ -45,6 +45,7 @@ pub(crate) enum Command {
     Compare(compare::CompareArguments),
     Schedule(schedule::ScheduleArguments),
     History(history::HistoryArguments),
+    Sim(sim::SimArguments),
 }
 
 impl Command {
@@ -59,6 +60,7 @@ impl Command {
             Command::Compare(arguments) => compare::run(&arguments),
             Command::Schedule(arguments) => schedule::run(&arguments),
             Command::History(arguments) => history::run(&arguments),
+            Command::Sim(arguments) => sim::run(&arguments),
         }
     }
 }

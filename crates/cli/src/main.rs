@@ -9,6 +9,7 @@ mod output;
 mod progress;
 mod replay;
 mod schedule;
+mod sim;
 mod tables;
 mod time_argument;
 mod whole_file;
