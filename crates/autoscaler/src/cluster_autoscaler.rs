@@ -31,7 +31,7 @@ use report::Told;
 /// Cluster Autoscaler 1.36, as far as it decides anything.
 ///
 /// Where upstream leaves a choice to chance, ours is fixed: pod groups go by their first pod, node
-/// groups and nodes by id, and one of several best options is drawn from seed and loop number.
+/// groups and nodes by id, and one of several best options is drawn from seed and instant.
 #[derive(Clone, Debug)]
 pub struct ClusterAutoscaler {
     settings: Settings,
@@ -46,6 +46,8 @@ pub struct ClusterAutoscaler {
     is_first_loop: bool,
     last_loop_at: Option<SimTime>,
     loop_number: u64,
+    /// How many loops there were at this instant before.
+    turn: u64,
     told: Told,
     last_loop: Option<LoopReport>,
 }
@@ -98,6 +100,7 @@ impl ClusterAutoscaler {
             is_first_loop: true,
             last_loop_at: None,
             loop_number: 0,
+            turn: 0,
             told: Told::default(),
             last_loop: None,
             settings,
@@ -338,7 +341,7 @@ impl ClusterAutoscaler {
             targets: step.targets.clone(),
             registered_count: self.registry.nodes().len(),
             node_count: self.registry.ready_count() + step.upcoming.len(),
-            draw: draw(self.seed, self.loop_number),
+            draw: draw(self.seed, step.now, self.turn),
             now: step.now,
         }
     }
@@ -397,6 +400,7 @@ impl NodeAutoscaler for ClusterAutoscaler {
 
     fn decide(&mut self, cluster: &mut Fork<'_>, now: SimTime) -> Decision {
         self.loop_number += 1;
+        self.turn = if self.last_loop_at == Some(now) { self.turn + 1 } else { 0 };
         let targets = cluster.groups().map(|(_, group)| group.target_size).collect();
         let mut step = Step {
             fork: cluster,

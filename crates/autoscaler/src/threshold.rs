@@ -71,7 +71,6 @@ pub struct Threshold {
     templates: Templates,
     last_action_at: Option<SimTime>,
     draining: Option<Draining>,
-    loop_number: u64,
     told_of_misfits: bool,
 }
 
@@ -82,8 +81,9 @@ struct Draining {
     node_serial: u64,
     since: SimTime,
     cause: DeletionCause,
-    /// The call that deletes it was made.
-    is_deleting: bool,
+    /// When the call that deletes it was made last. One that was refused is made again at the next
+    /// instant, not at once.
+    asked_at: Option<SimTime>,
 }
 
 impl Threshold {
@@ -98,7 +98,6 @@ impl Threshold {
             flags,
             last_action_at: None,
             draining: None,
-            loop_number: 0,
             told_of_misfits: false,
         }
     }
@@ -164,7 +163,7 @@ impl Threshold {
     /// Begins to remove the emptiest node that may go.
     fn scale_down(&mut self, fork: &Fork<'_>, now: SimTime, decision: &mut Decision) {
         let rules = DrainRules::default();
-        let draw = draw(self.settings.seed, self.loop_number);
+        let draw = draw(self.settings.seed, now, 0);
         let emptiest = fork
             .nodes()
             .filter(|(_, node)| {
@@ -190,7 +189,7 @@ impl Threshold {
             node_serial: node.serial,
             since: now,
             cause,
-            is_deleting: false,
+            asked_at: None,
         });
         let text = format!("the cluster is mostly idle: removing it, {} pods move", moves.len());
         decision.reasons.push(Reason { subject: Subject::Node(node.name.to_string()), text });
@@ -251,7 +250,6 @@ impl NodeAutoscaler for Threshold {
     }
 
     fn decide(&mut self, cluster: &mut Fork<'_>, now: SimTime) -> Decision {
-        self.loop_number += 1;
         let mut decision = Decision::default();
         self.registry.update(cluster, &self.flags, now);
         self.templates.remember(cluster, &self.registry, &self.flags, now);
@@ -281,10 +279,11 @@ impl NodeAutoscaler for Threshold {
 
     fn resume(&mut self, cluster: &Cluster, now: SimTime) -> Vec<Action> {
         let Some(draining) = self.drain_in_progress(cluster) else { return Vec::new() };
-        if draining.is_deleting || !pods_to_move(cluster, draining.node, now).is_empty() {
+        let was_asked = draining.asked_at == Some(now);
+        if was_asked || !pods_to_move(cluster, draining.node, now).is_empty() {
             return Vec::new();
         }
-        self.draining = Some(Draining { is_deleting: true, ..draining });
+        self.draining = Some(Draining { asked_at: Some(now), ..draining });
         let (node, cause, decided_at) = (draining.node, draining.cause, draining.since);
         vec![Action::DeleteNode { node, cause, decided_at }]
     }
@@ -299,9 +298,6 @@ impl NodeAutoscaler for Threshold {
             (Action::DeleteNode { .. }, Outcome::Done) => {
                 self.last_action_at = Some(now);
                 self.draining = None;
-            }
-            (Action::DeleteNode { .. }, Outcome::Refused(_)) => {
-                self.draining = self.draining.map(|one| Draining { is_deleting: false, ..one });
             }
             _ => {}
         }

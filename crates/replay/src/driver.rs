@@ -127,7 +127,7 @@ impl Drive<'_> {
     fn live_through(&mut self, at: SimTime) -> Result<(), DriveError> {
         self.world.begin(at);
         if self.strategy.as_ref().and_then(|one| one.next_resume()).is_some_and(|due| due <= at) {
-            self.resume(at);
+            self.resume(at)?;
         }
         self.world.reconcile();
         self.world.run_due();
@@ -167,7 +167,7 @@ impl Drive<'_> {
         for action in actions {
             self.carry_out(&action, at);
         }
-        self.resume(at);
+        self.resume(at)?;
         let began = self.strategy.as_ref().and_then(|one| one.next_resume()) != began_before;
         self.world.settle();
         self.last_loop = Some(LastLoop { at, version, idle_until });
@@ -175,17 +175,19 @@ impl Drive<'_> {
     }
 
     /// Lets the strategy go on with what it began, until it has nothing more to do at this instant.
-    fn resume(&mut self, at: SimTime) {
-        loop {
-            let Some(strategy) = self.strategy.as_deref_mut() else { return };
+    fn resume(&mut self, at: SimTime) -> Result<(), DriveError> {
+        for _ in 0..LOOPS_AT_ONE_INSTANT_MAX {
+            let Some(strategy) = self.strategy.as_deref_mut() else { return Ok(()) };
             let actions = strategy.resume(&self.world.cluster, at);
             if actions.is_empty() {
-                return;
+                return Ok(());
             }
             for action in actions {
                 self.carry_out(&action, at);
             }
         }
+        let strategy = self.strategy.as_ref().map_or("", |one| one.name()).to_owned();
+        Err(DriveError::Restless { strategy, at })
     }
 
     fn carry_out(&mut self, action: &Action, at: SimTime) {
