@@ -161,16 +161,25 @@ impl Threshold {
     }
 
     /// Begins to remove the emptiest node that may go.
-    fn scale_down(&mut self, fork: &Fork<'_>, now: SimTime, decision: &mut Decision) {
+    fn scale_down(
+        &mut self,
+        fork: &Fork<'_>,
+        failed: &[(GroupId, Vec<Arc<str>>)],
+        now: SimTime,
+        decision: &mut Decision,
+    ) {
+        // Machines that are given up in this loop count no more.
+        let size = |id: GroupId| {
+            let given_up = failed.iter().find(|(of, _)| *of == id).map_or(0, |(_, ids)| ids.len());
+            let given_up = u32::try_from(given_up).unwrap_or(u32::MAX);
+            fork.group(id).target_size.saturating_sub(given_up)
+        };
         let rules = DrainRules::default();
         let draw = draw(self.settings.seed, now, 0);
         let emptiest = fork
             .nodes()
             .filter(|(_, node)| {
-                node.group.is_some_and(|group| {
-                    let group = fork.group(group);
-                    group.target_size > group.spec.min_size
-                })
+                node.group.is_some_and(|group| size(group) > fork.group(group).spec.min_size)
             })
             .filter(|(_, node)| may_go(fork, node, &rules, now))
             .min_by(|(one, _), (other, _)| {
@@ -253,7 +262,8 @@ impl NodeAutoscaler for Threshold {
         let mut decision = Decision::default();
         self.registry.update(cluster, &self.flags, now);
         self.templates.remember(cluster, &self.registry, &self.flags, now);
-        for (group, ids) in failed_machines(cluster) {
+        let failed = failed_machines(cluster);
+        for (group, ids) in failed.clone() {
             decision.actions.push(Action::DeleteInstances { group, ids, reason: "CreationFailed" });
         }
         if let Some(draining) = self.drain_in_progress(cluster) {
@@ -268,7 +278,7 @@ impl NodeAutoscaler for Threshold {
         if waiting.len() > usize::try_from(self.settings.pending_pods_above).unwrap_or(usize::MAX) {
             self.scale_up(cluster, &waiting, now, &mut decision);
         } else if self.is_mostly_idle(cluster) {
-            self.scale_down(cluster, now, &mut decision);
+            self.scale_down(cluster, &failed, now, &mut decision);
         }
         if decision.actions.is_empty() && !self.registry.changed() {
             let next = self.registry.next_change(cluster, &self.flags, now);

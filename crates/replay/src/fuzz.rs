@@ -194,9 +194,10 @@ fn shrink_some(report: &mut FuzzReport) {
             continue;
         }
         seen.push(key);
-        let strategy = failure.strategy.parse().expect("it is the name of a strategy");
+        let strategy: Strategy = failure.strategy.parse().expect("it is a strategy's name");
         let drawn = scenario(failure.seed, steps);
-        let (smallest, found) = shrink::shrink(&drawn, strategy, &failure.check);
+        let again = |smaller: &FuzzScenario| trial::run(smaller, strategy);
+        let (smallest, found) = shrink::shrink(&drawn, &failure.check, &again);
         failure.shrunk = Some(Shrunk {
             duration: [drawn.duration.to_string(), smallest.duration.to_string()],
             objects: [drawn.objects.len(), smallest.objects.len()],

@@ -218,3 +218,102 @@ fn must_stay(
     let exhausted = cluster.budgets_of(pod).any(|(_, budget)| budget.disruptions_allowed < 1);
     exhausted.then_some("NotEnoughPdb")
 }
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_core::taints::{Taint, TaintEffect};
+    use plimsoll_core::workload::{CountOrPercent, DisruptionBudgetObject, DisruptionRule};
+
+    use super::*;
+    use crate::action::DeletionCause;
+    use crate::fixture::{Fixture, pod_spec};
+
+    /// `n1` with three pods of 1 cpu, `n2` with as much room as is asked for.
+    fn two_nodes(room_on_other: &str) -> (Fixture, NodeId) {
+        let mut fixture = Fixture::default();
+        fixture.group("a", 0, 9, "4", "16Gi");
+        fixture.group("b", 0, 9, room_on_other, "16Gi");
+        let node = fixture.node("n1", "a");
+        fixture.node("n2", "b");
+        fixture.running("web", 3, &pod_spec("1", "1Gi"), node);
+        (fixture, node)
+    }
+
+    fn verdict(fixture: &mut Fixture, node: NodeId) -> String {
+        let (settings, now) = (Settings::default(), fixture.now);
+        match check_places(&mut fixture.cluster.fork(), &settings, &[node], now) {
+            Ok(places) => format!("{places:?}"),
+            Err(violation) => violation.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_node_goes_only_if_all_of_its_pods_have_places_at_one_time() {
+        let (mut fixture, node) = two_nodes("3");
+        let digest = fixture.cluster.digest();
+        assert_eq!(verdict(&mut fixture, node), "Found");
+        assert_eq!(fixture.cluster.digest(), digest, "what was tried is gone");
+        let (mut fixture, node) = two_nodes("2");
+        assert_eq!(
+            verdict(&mut fixture, node),
+            "node n1 starts to go, and its pods find no other place: \
+             shop/web-1, shop/web-2, shop/web-3"
+        );
+    }
+
+    #[test]
+    fn another_order_is_tried_before_pods_count_as_homeless() {
+        let mut fixture = Fixture::default();
+        for (name, cpu) in [("a", "9"), ("b", "3"), ("c", "4")] {
+            fixture.group(name, 0, 9, cpu, "16Gi");
+        }
+        let node = fixture.node("n1", "a");
+        fixture.node("n2", "b");
+        fixture.node("n3", "c");
+        // First fit would put the 2 on n2, and the 3 on n3, and have no room for the other 2.
+        fixture.running("two", 2, &pod_spec("2", "1Gi"), node);
+        fixture.running("three", 1, &pod_spec("3", "1Gi"), node);
+        assert_eq!(verdict(&mut fixture, node), "Found");
+    }
+
+    #[test]
+    fn a_budget_that_allows_nothing_holds_the_node() {
+        let (mut fixture, node) = two_nodes("8");
+        fixture.cluster.add_budget(DisruptionBudgetObject {
+            namespace: "shop".to_owned(),
+            name: "web".to_owned(),
+            selector: Some(plimsoll_core::LabelSelector::default()),
+            rule: DisruptionRule::MinAvailable(CountOrPercent::Count(3)),
+            disruptions_allowed: Some(0),
+            disrupted_pods: Default::default(),
+        });
+        assert_eq!(
+            verdict(&mut fixture, node),
+            "node n1 starts to go with pod shop/web-1, which must stay: NotEnoughPdb"
+        );
+    }
+
+    #[test]
+    fn a_node_that_is_deleted_takes_no_pod_with_it() {
+        let (fixture, node) = two_nodes("8");
+        let settings = Settings::default();
+        let (cause, decided_at) = (DeletionCause::Empty, fixture.now);
+        let actions = [Action::DeleteNode { node, cause, decided_at }];
+        let left = check_pods_left(&fixture.cluster, &settings, &actions, fixture.now);
+        assert_eq!(
+            left.expect_err("three pods run there").to_string(),
+            "node n1 is deleted with pod shop/web-1 still on it"
+        );
+    }
+
+    #[test]
+    fn a_node_begins_to_go_with_the_taint_and_only_once() {
+        let (mut fixture, node) = two_nodes("8");
+        let (key, value) = (TO_BE_DELETED.to_owned(), String::new());
+        let taints = vec![Taint { key, value, effect: TaintEffect::NoSchedule }];
+        let actions = [Action::SetTaints { node, taints, unschedulable: true }];
+        assert_eq!(nodes_that_start_to_go(&fixture.cluster, &actions), [node]);
+        fixture.taint(node, TO_BE_DELETED);
+        assert!(nodes_that_start_to_go(&fixture.cluster, &actions).is_empty());
+    }
+}

@@ -78,3 +78,44 @@ impl Retries {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::Fixture;
+
+    #[test]
+    fn a_group_that_was_refused_is_left_alone_for_its_back_off() {
+        let mut fixture = Fixture::default();
+        let group = fixture.group("a", 0, 9, "4", "16Gi");
+        let settings = fixture.settings(&[("initial-node-group-backoff-duration", "1m")]);
+        let mut retries = Retries::new(&settings);
+        let action = Action::IncreaseSize { group, delta: 1 };
+        retries.observe(&action, &Outcome::Refused("no".to_owned()), fixture.now);
+        let mut after = |seconds| {
+            let now = fixture.now + SimDuration::from_secs(seconds);
+            retries.look(&fixture.cluster, now);
+            retries.check(&fixture.cluster, std::slice::from_ref(&action), now)
+        };
+        assert_eq!(
+            after(60).expect_err("it is still in back-off").to_string(),
+            "group a is to be enlarged, 1m after it failed; it is left alone for 1m"
+        );
+        assert!(after(61).is_ok());
+    }
+
+    #[test]
+    fn machines_that_fail_at_once_count_as_a_failure_of_their_group() {
+        let mut fixture = Fixture::default();
+        let group = fixture.group("a", 0, 9, "4", "16Gi");
+        let mut retries = Retries::new(&Settings::default());
+        let action = Action::IncreaseSize { group, delta: 1 };
+        retries.observe(&action, &Outcome::Done, fixture.now);
+        fixture.machine(group, "a-1", InstanceState::Creating, Some("STOCKOUT"));
+        let asked = fixture.now;
+        fixture.cluster.update_instances(group, |list| list[0].created_at = Some(asked));
+        let next = fixture.now + SimDuration::from_secs(10);
+        retries.look(&fixture.cluster, next);
+        assert!(retries.check(&fixture.cluster, &[action], next).is_err());
+    }
+}

@@ -120,3 +120,43 @@ impl Unregistered {
         all.filter(move |(_, _, since)| *since + self.wait < now)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::Fixture;
+
+    #[test]
+    fn a_machine_without_a_node_is_given_up_after_its_time_and_counts_no_more() {
+        let mut fixture = Fixture::default();
+        let group = fixture.group("a", 0, 9, "4", "16Gi");
+        fixture.machine(group, "a-1", InstanceState::Running, None);
+        fixture.cluster.set_target_size(group, 1);
+        let mut watch = Unregistered::new(&Settings::default());
+        watch.look(&fixture.cluster, fixture.now);
+        let soon = fixture.now + SimDuration::from_mins(17);
+        assert!(watch.check(&fixture.cluster, &[], soon).is_ok());
+        let late = fixture.now + SimDuration::from_mins(18);
+        assert_eq!(
+            watch.check(&fixture.cluster, &[], late).expect_err("it is overdue").to_string(),
+            "machine a-1 of group a has become no Node for 18m and is not given up"
+        );
+        let given_up =
+            Action::DeleteInstances { group, ids: vec!["a-1".into()], reason: "NeverRegistered" };
+        assert!(watch.check(&fixture.cluster, &[given_up], late).is_ok());
+        assert!(watch.check_upcoming(&fixture.cluster, group, 1, soon).is_ok());
+        assert!(watch.check_upcoming(&fixture.cluster, group, 1, late).is_err());
+    }
+
+    #[test]
+    fn the_minimum_keeps_a_machine_that_never_registers() {
+        let mut fixture = Fixture::default();
+        let group = fixture.group("a", 1, 9, "4", "16Gi");
+        fixture.machine(group, "a-1", InstanceState::Running, None);
+        fixture.cluster.set_target_size(group, 1);
+        let mut watch = Unregistered::new(&Settings::default());
+        watch.look(&fixture.cluster, fixture.now);
+        let late = fixture.now + SimDuration::from_mins(30);
+        assert!(watch.check(&fixture.cluster, &[], late).is_ok());
+    }
+}

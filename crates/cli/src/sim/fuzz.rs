@@ -22,8 +22,8 @@ use crate::{output, whole_file};
 /// lives through it as in `plimsoll replay`. The same seeds give the same bytes.
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Exits with 1 when something does not hold. Then it says which seed shows it, the command that shows it
-again, and how small the scenario can be made; --keep writes that one to a file for `plimsoll replay`.
+Exits with 1 when something does not hold. Then it says which seed shows it, the command that shows
+it again, and how small the scenario can be made; with --keep, `plimsoll replay` can play that one.
 
 Examples:
   plimsoll sim fuzz

@@ -4,22 +4,21 @@ use plimsoll_core::SimDuration;
 use plimsoll_sim::FuzzScenario;
 use serde_json::Value;
 
-use super::trial::{self, Found};
-use crate::Strategy;
+use super::trial::{Found, Trial};
 
 /// How many smaller scenarios are tried at most.
 const TRIES_MAX: u32 = 400;
 /// After the instant of the failure something must be left to play.
 const TICK: SimDuration = SimDuration::from_secs(1);
 
-/// The smallest scenario that was found to fail the same check, and what it shows.
+/// The smallest scenario that was found to fail the same check when it is lived through by `run`,
+/// and what it shows.
 pub(super) fn shrink(
     scenario: &FuzzScenario,
-    strategy: Strategy,
     check: &str,
+    run: &dyn Fn(&FuzzScenario) -> Trial,
 ) -> (FuzzScenario, Option<Found>) {
-    let mut shrinking =
-        Shrinking { best: scenario.clone(), found: None, strategy, check, tries: 0 };
+    let mut shrinking = Shrinking { best: scenario.clone(), found: None, run, check, tries: 0 };
     shrinking.cut_the_end();
     loop {
         let before = shrinking.size();
@@ -37,7 +36,7 @@ pub(super) fn shrink(
 struct Shrinking<'a> {
     best: FuzzScenario,
     found: Option<Found>,
-    strategy: Strategy,
+    run: &'a dyn Fn(&FuzzScenario) -> Trial,
     check: &'a str,
     tries: u32,
 }
@@ -51,7 +50,7 @@ impl Shrinking<'_> {
             return false;
         }
         self.tries += 1;
-        let outcome = trial::run(&smaller, self.strategy);
+        let outcome = (self.run)(&smaller);
         let fails = |found: &Found| found.check == self.check && !outcome.is_unplayable;
         let Some(found) = outcome.failure.clone().filter(fails) else { return false };
         self.best = smaller;
