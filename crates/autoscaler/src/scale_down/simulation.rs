@@ -15,7 +15,7 @@ use super::unremovable::{Remembered, UnremovableReason};
 ///
 /// The search for a place goes on after the node that was found last and begins anew with the first
 /// node in each loop. (Upstream's goes on from loop to loop.)
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Simulation {
     /// By node: pods may move there.
     destinations: Vec<bool>,

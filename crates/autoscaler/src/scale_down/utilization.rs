@@ -59,7 +59,7 @@ pub(super) const GPU_RESOURCE: &str = "nvidia.com/gpu";
 pub(super) const GPU_LABEL: &str = "k8s.amazonaws.com/accelerator";
 
 /// Which pods count, and what is known about kinds of nodes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct UtilizationReader {
     flags: GroupOptions,
     ignore_mirrors: bool,

@@ -25,7 +25,7 @@ use crate::scale_up::{Increase, ScaleUpResult};
 use crate::settings::Settings;
 
 /// The recorder. See the module's text.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Recorder {
     events: Vec<Event>,
     metrics: Metrics,
@@ -40,7 +40,7 @@ pub struct Recorder {
 }
 
 /// The last loop, until the next one begins.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct OpenLoop {
     at: SimTime,
     /// Why the loop ended before anything was looked at.
