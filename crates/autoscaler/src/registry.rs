@@ -193,8 +193,7 @@ impl Registry {
         if state.request.is_none() || self.is_backed_off(group, now) {
             return 0;
         }
-        let there = state.ready + state.unready + state.long_unregistered;
-        u32::try_from(state.target - i64::from(there)).unwrap_or(0)
+        state.missing()
     }
 
     /// Whether few enough nodes are unready for the autoscaler to go on.

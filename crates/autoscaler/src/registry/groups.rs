@@ -84,10 +84,16 @@ impl GroupState {
         self.registered + self.unregistered + self.long_unregistered == 0
     }
 
+    /// How many nodes are missing that the cloud has been asked for. A node that is going counts as
+    /// missing, and a machine without a Node for too long as one that will not come.
+    pub(super) fn missing(&self) -> u32 {
+        let there = self.ready + self.unready + self.long_unregistered;
+        u32::try_from(self.target - i64::from(there)).unwrap_or(0)
+    }
+
     /// Whether nodes are missing that the cloud has been asked for.
     pub(super) fn nodes_are_coming(&self) -> bool {
-        let provisioned = i64::from(self.registered) - i64::from(self.not_started);
-        self.target > 0 && provisioned < self.target
+        self.missing() > 0
     }
 
     /// Whether nodes are missing and an open request explains it.
