@@ -10,14 +10,14 @@ pub use start_state::StartState;
 
 use std::sync::Arc;
 
-use plimsoll_core::ids::{GroupId, NodeId, PodId};
+use plimsoll_core::ids::{GroupId, NodeId};
 use plimsoll_core::{Cluster, Fork, SimTime};
 use thiserror::Error;
 
 use crate::action::{Action, Outcome};
 use crate::chance::draw;
 use crate::loop_context::LoopContext;
-use crate::pending::{PendingPods, PodOutcome, Sorted, Upcoming, burst_settles_at};
+use crate::pending::{PendingPods, Sorted, Upcoming, burst_settles_at, not_reached};
 use crate::registry::{NodeState, Registry};
 use crate::scale_down::{ScaleDown, before_start};
 use crate::scale_up::orchestrator::{self, ScaleUpInputs};
@@ -148,6 +148,13 @@ impl ClusterAutoscaler {
         self.scale_down.keep_findings();
     }
 
+    /// The caller runs every loop there is: between the last one and the next none is left out, however
+    /// far apart they are. Without this, loops are taken to have run on time and to have found the same.
+    pub fn note_no_loop_is_left_out(&mut self) {
+        self.last_loop_at = None;
+        self.scale_down.take_back_promise();
+    }
+
     /// See [`ScaleDown::note_terminating_pod`].
     pub fn note_terminating_pod(&mut self) {
         self.scale_down.note_terminating_pod();
@@ -171,7 +178,7 @@ impl ClusterAutoscaler {
     fn run(&mut self, step: &mut Step<'_, '_>) {
         if self.look(step) == Flow::Stop {
             self.scale_down.pass();
-            step.report.outcomes = pods_not_reached(step.fork);
+            step.report.outcomes = not_reached(step.fork, &self.settings);
             return;
         }
         self.inject_upcoming(step);
@@ -180,8 +187,11 @@ impl ClusterAutoscaler {
         self.plan_scale_down(step);
         if self.settings.enforce_node_group_min_size {
             let inputs = self.scale_up_inputs(step);
-            let increases = orchestrator::scale_up_to_min_size(step.fork, &inputs);
+            let (increases, capped) = orchestrator::scale_up_to_min_size(step.fork, &inputs);
             step.increase(&increases);
+            for _ in 0..capped {
+                step.tell_limit_of_nodes(&self.settings);
+            }
             if !increases.is_empty() {
                 step.report.scale_up.result = ScaleUpResult::Successful;
             }
@@ -312,9 +322,7 @@ impl ClusterAutoscaler {
         step.report.scale_up = if sorted.to_help.is_empty() {
             only(ScaleUpResult::NotNeeded)
         } else if max_nodes > 0 && self.registry.ready_count() >= max_nodes {
-            step.tell_cluster(format!(
-                "MaxNodesTotalReached: Max total nodes in cluster reached: {max_nodes}"
-            ));
+            step.tell_limit_of_nodes(&self.settings);
             only(ScaleUpResult::LimitedByMaxNodesTotal)
         } else if let Some(settles_at) = settles_at {
             step.scale_down_disabled = true;
@@ -450,15 +458,6 @@ impl NodeAutoscaler for ClusterAutoscaler {
     }
 }
 
-/// The pods that would have been looked at in a loop that ended before.
-fn pods_not_reached(cluster: &Cluster) -> Vec<(PodId, PodOutcome)> {
-    let waits = |pod: &PodId| {
-        let pod = cluster.pod(*pod);
-        pod.marked_unschedulable && pod.deletion_at.is_none()
-    };
-    cluster.unbound_pods().filter(waits).map(|pod| (pod, PodOutcome::NotReached)).collect()
-}
-
 /// The first loop frees nodes that an earlier process was about to delete.
 fn clean_up_taints(step: &mut Step<'_, '_>, settings: &Settings) {
     let drops_soft = settings.max_bulk_soft_taint_count == 0;
@@ -483,6 +482,13 @@ fn clean_up_taints(step: &mut Step<'_, '_>, settings: &Settings) {
 impl Step<'_, '_> {
     fn tell_cluster(&mut self, text: String) {
         self.report.events.push(Reason { subject: Subject::Cluster, text });
+    }
+
+    fn tell_limit_of_nodes(&mut self, settings: &Settings) {
+        let most = settings.max_nodes_total;
+        self.tell_cluster(format!(
+            "MaxNodesTotalReached: Max total nodes in cluster reached: {most}"
+        ));
     }
 
     fn increase(&mut self, increases: &[Increase]) {

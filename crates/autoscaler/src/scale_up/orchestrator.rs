@@ -195,10 +195,15 @@ pub fn scale_up(fork: &mut Fork<'_>, inputs: &ScaleUpInputs<'_>, pods: &[PodId])
 
 /// Enlarges groups below their minimum size, as enforce-node-group-min-size demands.
 ///
-/// The limit of nodes is held against the group's own size, as upstream does.
-pub fn scale_up_to_min_size(fork: &mut Fork<'_>, inputs: &ScaleUpInputs<'_>) -> Vec<Increase> {
+/// The limit of nodes is held against the group's own size, as upstream does. Gives how many groups
+/// it cut short besides.
+pub fn scale_up_to_min_size(
+    fork: &mut Fork<'_>,
+    inputs: &ScaleUpInputs<'_>,
+) -> (Vec<Increase>, usize) {
     let mut quotas = Quotas::new(fork, inputs.settings);
     let mut increases = Vec::new();
+    let mut capped = 0;
     let groups: Vec<(GroupId, u32)> =
         fork.groups().map(|(id, group)| (id, group.spec.min_size)).collect();
     for (group, min_size) in groups {
@@ -215,12 +220,13 @@ pub fn scale_up_to_min_size(fork: &mut Fork<'_>, inputs: &ScaleUpInputs<'_>) -> 
             0 => allowed,
             most => allowed.min(most.saturating_sub(from)),
         };
+        capped += usize::from(room < allowed);
         if room > 0 {
             quotas.take(&demand, room);
             increases.push(Increase { group, from, to: from + room });
         }
     }
-    increases
+    (increases, capped)
 }
 
 /// The groups that may grow. Those that may not are skipped, and nothing is tried on them.
