@@ -17,6 +17,7 @@ use plimsoll_core::{Cluster, Fork, PodBirth, SimDuration, SimTime};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::registry::GPU_RESOURCE;
+use crate::scale_up::equivalence::HopelessClaimants;
 use crate::settings::Settings;
 
 /// Overrides `new-pod-scale-up-delay` for one pod, where it is longer.
@@ -229,6 +230,7 @@ impl PendingPods {
         let keys: FxHashMap<NodeId, (u32, u32)> =
             upcoming.iter().map(|one| (one.node, one.key)).collect();
         let mut hopeless: FxHashSet<ShapeId> = FxHashSet::default();
+        let mut claimants = HopelessClaimants::default();
         let mut homeless = Vec::new();
         for id in pods {
             let shape = fork.pod(id).shape;
@@ -240,16 +242,18 @@ impl PendingPods {
             let hinted = serial.and_then(|serial| self.hints.get(fork, serial, upcoming));
             let node = match hinted.filter(|node| fork.fits(shape, *node)) {
                 Some(node) => Some(node),
+                None if claimants.has_one_like(fork, id) => None,
                 None => fork.first_fit(shape, NodeId(self.next_start)).inspect(|node| {
                     self.next_start = node.0 + 1;
                 }),
             };
             let Some(node) = node else {
                 hopeless.insert(shape);
+                claimants.note(fork, id);
                 homeless.push(id);
                 continue;
             };
-            fork.bind(id, node, now);
+            fork.bind_with_devices(id, node, now);
             sorted.outcomes.push((id, PodOutcome::FitsExisting));
             if let Some(serial) = serial {
                 let key = keys.get(&node).copied();

@@ -254,7 +254,9 @@ impl NodeAutoscaler for Threshold {
         self.loop_number += 1;
         let mut decision = Decision::default();
         self.registry.update(cluster, &self.flags, now);
-        self.templates.remember(cluster, &self.registry, &self.flags, now);
+        if let Err(text) = self.templates.remember(cluster, &self.registry, &self.flags, now) {
+            decision.reasons.push(Reason { subject: Subject::Cluster, text });
+        }
         for (group, ids) in failed_machines(cluster) {
             decision.actions.push(Action::DeleteInstances { group, ids, reason: "CreationFailed" });
         }
@@ -273,7 +275,7 @@ impl NodeAutoscaler for Threshold {
             self.scale_down(cluster, now, &mut decision);
         }
         if decision.actions.is_empty() && !self.registry.changed() {
-            let next = self.registry.next_change(cluster, &self.flags, now);
+            let next = self.registry.next_change(cluster, now);
             decision.idle_until = Some(next.min(drains_change_at(cluster, now)));
         }
         decision

@@ -82,6 +82,7 @@ impl Candidates {
         self.holds_until = SimTime::MAX;
         self.ranked.clear();
         self.open_groups(cluster, &with);
+        with.utilization.take_over_options(cluster);
         if with.utilization.looks_at_terminating {
             with.utilization.looks_at_terminating = any_terminating(cluster, with.context.nodes);
         }
