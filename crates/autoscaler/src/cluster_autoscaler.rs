@@ -13,14 +13,14 @@ pub use start_state::StartState;
 
 use std::sync::Arc;
 
-use plimsoll_core::ids::{GroupId, NodeId, PodId};
+use plimsoll_core::ids::{GroupId, NodeId};
 use plimsoll_core::{Cluster, Fork, SimDuration, SimTime};
 use thiserror::Error;
 
 use crate::action::{Action, Outcome};
 use crate::chance::draw;
 use crate::loop_context::LoopContext;
-use crate::pending::{PendingPods, PodOutcome, Sorted, Upcoming, burst_settles_at};
+use crate::pending::{PendingPods, Sorted, Upcoming, burst_settles_at, not_reached};
 use crate::registry::{NodeState, Registry};
 use crate::scale_down::{ScaleDown, before_start};
 use crate::scale_up::min_size;
@@ -174,6 +174,13 @@ impl ClusterAutoscaler {
         self.scale_down.keep_findings();
     }
 
+    /// The caller runs every loop there is: between the last one and the next none is left out, however
+    /// far apart they are. Without this, loops are taken to have run on time and to have found the same.
+    pub fn note_no_loop_is_left_out(&mut self) {
+        self.last_loop_at = None;
+        self.scale_down.take_back_promise();
+    }
+
     /// From now on the status, events and metrics are kept, for [`crate::status`] to tell. All
     /// findings are kept too.
     pub fn record_status(&mut self) {
@@ -223,7 +230,7 @@ impl ClusterAutoscaler {
     fn run(&mut self, step: &mut Step<'_, '_>) {
         if self.look(step) == Flow::Stop {
             self.scale_down.pass();
-            step.report.outcomes = pods_not_reached(step.fork);
+            step.report.outcomes = not_reached(step.fork, &self.settings);
             return;
         }
         step.report.reached_pods = true;
@@ -238,7 +245,9 @@ impl ClusterAutoscaler {
     fn keep_minimum_sizes(&self, step: &mut Step<'_, '_>) {
         if self.settings.enforce_node_group_min_size {
             let inputs = self.scale_up_inputs(step);
-            let increases = min_size::scale_up_to_min_size(step.fork, &inputs);
+            let (increases, cut_short) = min_size::scale_up_to_min_size(step.fork, &inputs);
+            let told = Event::max_nodes_total_reached(self.settings.max_nodes_total);
+            step.report.events.extend(std::iter::repeat_n(told, cut_short));
             step.increase_to_minimum(increases);
         }
         if self.settings.enforce_min_size_on_live_nodes {
@@ -571,15 +580,6 @@ impl NodeAutoscaler for ClusterAutoscaler {
             recorder.observed(sight, action, outcome, self.last_loop.as_ref());
         }
     }
-}
-
-/// The pods that would have been looked at in a loop that ended before.
-fn pods_not_reached(cluster: &Cluster) -> Vec<(PodId, PodOutcome)> {
-    let waits = |pod: &PodId| {
-        let pod = cluster.pod(*pod);
-        pod.marked_unschedulable && pod.deletion_at.is_none()
-    };
-    cluster.unbound_pods().filter(waits).map(|pod| (pod, PodOutcome::NotReached)).collect()
 }
 
 /// The first loop frees nodes that an earlier process was about to delete.

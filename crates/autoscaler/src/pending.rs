@@ -196,19 +196,11 @@ impl PendingPods {
         let mut nominated = Vec::new();
         for id in fork.unbound_pods() {
             let pod = fork.pod(id);
-            let spec = fork.shape(pod.shape);
-            let handled = settings.allowed_scheduler_names.is_empty()
-                || settings.allowed_scheduler_names.contains(&spec.scheduler_name);
-            let bypassed = settings.bypassed_scheduler_names.contains(&spec.scheduler_name)
-                && spec.scheduling_gates.is_empty();
-            let ready = pod.marked_unschedulable || bypassed;
-            let outcome = if pod.deletion_at.is_some() || !handled {
-                PodOutcome::Ignored
-            } else if let Some(node) = pod.nominated {
-                nominated.push((id, node));
-                PodOutcome::Nominated
-            } else if !ready {
-                PodOutcome::Ignored
+            let outcome = if let Some(outcome) = set_aside(fork, id, settings) {
+                if outcome == PodOutcome::Nominated {
+                    nominated.extend(pod.nominated.map(|node| (id, node)));
+                }
+                outcome
             } else if self.expendable.contains(pod.shape) {
                 PodOutcome::Expendable
             } else {
@@ -273,6 +265,32 @@ impl PendingPods {
             self.hints.set(fork, serial, node, key);
         }
         homeless
+    }
+}
+
+/// What becomes of pods in a loop that ends before it looks at them.
+#[must_use]
+pub fn not_reached(cluster: &Cluster, settings: &Settings) -> Vec<(PodId, PodOutcome)> {
+    let outcome = |id| set_aside(cluster, id, settings).unwrap_or(PodOutcome::NotReached);
+    cluster.unbound_pods().map(|id| (id, outcome(id))).collect()
+}
+
+/// What becomes of a pod without a node that the loop does not look at; `None`: it does.
+fn set_aside(cluster: &Cluster, id: PodId, settings: &Settings) -> Option<PodOutcome> {
+    let pod = cluster.pod(id);
+    let spec = cluster.shape(pod.shape);
+    let handled = settings.allowed_scheduler_names.is_empty()
+        || settings.allowed_scheduler_names.contains(&spec.scheduler_name);
+    let bypassed = settings.bypassed_scheduler_names.contains(&spec.scheduler_name)
+        && spec.scheduling_gates.is_empty();
+    if pod.deletion_at.is_some() || !handled {
+        Some(PodOutcome::Ignored)
+    } else if pod.nominated.is_some() {
+        Some(PodOutcome::Nominated)
+    } else if pod.marked_unschedulable || bypassed {
+        None
+    } else {
+        Some(PodOutcome::Ignored)
     }
 }
 

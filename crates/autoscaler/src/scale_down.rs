@@ -411,6 +411,11 @@ impl ScaleDown {
         self.cooldowns.restore(last_delete, last_failure);
     }
 
+    /// No loop was left out since the last one, whatever was promised then.
+    pub(crate) fn take_back_promise(&mut self) {
+        self.planner.promise_idleness(false);
+    }
+
     /// From now on every loop keeps all that [`Self::unremovable`] and [`Self::utilization`] tell.
     pub fn keep_findings(&mut self) {
         self.planner.findings.are_kept = true;

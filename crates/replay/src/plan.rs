@@ -148,6 +148,7 @@ impl Stage {
         for at in earlier {
             // What an earlier look decided was not done: the snapshot is as it is.
             autoscaler.decide(&mut cluster.fork(), *at);
+            autoscaler.note_no_loop_is_left_out();
         }
         let decision = autoscaler.decide(&mut cluster.fork(), *last);
         self.check(cluster, &decision)?;

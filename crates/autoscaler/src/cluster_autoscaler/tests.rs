@@ -265,6 +265,21 @@ fn a_group_over_a_quota_is_skipped_in_upstreams_words() {
 }
 
 #[test]
+fn max_nodes_total_counts_nodes_that_are_not_ready() {
+    let mut fixture = Fixture::default();
+    fixture.group("a", 0, 99, "4", "16Gi");
+    fixture.node("a-1", "a");
+    let broken = fixture.node("a-2", "a");
+    let hour_ago = fixture.now - SimDuration::from_hours(1);
+    fixture.cluster.set_ready(broken, false, hour_ago);
+    fixture.pending("api", 9, &pod_spec("4", "1Gi"));
+    let mut autoscaler = fixture.autoscaler(&[("max-nodes-total", "4")]);
+    let told = fixture.after(0, &mut autoscaler);
+    // One pod fits on the node that is ready.
+    assert!(told.starts_with("a +2\n"), "two of four are there: {told}");
+}
+
+#[test]
 fn max_nodes_total_counts_upcoming_nodes() {
     let mut fixture = Fixture::default();
     fixture.group("a", 0, 99, "4", "16Gi");

@@ -13,11 +13,15 @@ use super::template::Template;
 /// Enlarges groups of which the cloud has been asked for fewer machines than their minimum, as
 /// `enforce-node-group-min-size` demands.
 ///
-/// The limit of nodes is held against the group's own size, as upstream does.
+/// The limit of nodes is held against the group's own size, as upstream does. Gives how many groups
+/// that cut short besides.
 ///
 /// Source: `ScaleUpToNodeGroupMinSize` in `core/scaleup/orchestrator/orchestrator.go`.
-pub fn scale_up_to_min_size(fork: &mut Fork<'_>, inputs: &ScaleUpInputs<'_>) -> Vec<Increase> {
-    let mut increases = Vec::new();
+pub fn scale_up_to_min_size(
+    fork: &mut Fork<'_>,
+    inputs: &ScaleUpInputs<'_>,
+) -> (Vec<Increase>, usize) {
+    let (mut increases, mut cut_short) = (Vec::new(), 0);
     // Every group is held against the limits as if it were the only one to grow.
     let quotas = Quotas::new(fork, inputs.settings);
     for (group, min_size) in minimums(fork) {
@@ -31,11 +35,12 @@ pub fn scale_up_to_min_size(fork: &mut Fork<'_>, inputs: &ScaleUpInputs<'_>) -> 
             0 => allowed,
             most => allowed.min(most.saturating_sub(from)),
         };
+        cut_short += usize::from(room < allowed);
         if room > 0 {
             increases.push(Increase { group, from, to: from + room });
         }
     }
-    increases
+    (increases, cut_short)
 }
 
 /// Enlarges groups with fewer working nodes than their minimum, as our own

@@ -26,11 +26,7 @@ pub(super) fn plan_of(cluster: &Cluster, autoscaler: &ClusterAutoscaler, at: Sim
     let mut plan = empty(Strategy::ClusterAutoscaler, at);
     plan.scale_up_result = Some(scale_up.result.as_str());
     plan.scale_down_result = Some(report.scale_down.as_str());
-    let increases = scale_up.increases.iter().chain(&report.min_size_increases);
-    plan.scale_ups = increases
-        .map(|one| ScaleUp { group: names.group(one.group), from: one.from, to: one.to })
-        .collect();
-    plan.scale_ups.sort();
+    plan.scale_ups = names.increases(report);
     plan.options = scale_up.options.iter().map(|option| names.option(option)).collect();
     plan.best = scale_up.best.iter().map(|index| plan.options[*index].group.clone()).collect();
     plan.best.sort();
@@ -192,6 +188,18 @@ struct Names<'a> {
 impl Names<'_> {
     fn group(&self, id: GroupId) -> String {
         self.cluster.group(id).spec.name.clone()
+    }
+
+    /// One entry for each group that grows, for pods or to its minimum or both.
+    fn increases(&self, report: &LoopReport) -> Vec<ScaleUp> {
+        let mut sizes: BTreeMap<GroupId, (u32, u32)> = BTreeMap::new();
+        for one in report.scale_up.increases.iter().chain(&report.min_size_increases) {
+            sizes.entry(one.group).or_insert((one.from, one.to)).1 = one.to;
+        }
+        let entry = |(id, (from, to))| ScaleUp { group: self.group(id), from, to };
+        let mut increases: Vec<ScaleUp> = sizes.into_iter().map(entry).collect();
+        increases.sort();
+        increases
     }
 
     fn pods(&self, pods: &[PodId]) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! What one loop finds.
 
 use expect_test::{Expect, expect};
-use plimsoll_core::SimDuration;
+use plimsoll_core::{SimDuration, SimTime};
 
 use super::stage::{Stage, at_once, one_loop};
 use crate::Settings;
@@ -185,6 +185,48 @@ fn pods_of_unmovable_kinds_keep_their_node_and_say_so() {
         stays a4 ScaleDownDisabledAnnotation
     "#]],
     );
+}
+
+#[test]
+fn a_node_that_only_waits_for_pods_is_tried_before_nodes_with_pods_to_move() {
+    // By id the other one would go first, with its pod to the one that waits.
+    let lines = "
+        group a 0
+        node a1 a 4000
+        node a2 a 4000
+        pod web a1 1000
+        pod batch a2 100 bare safe=on-completion
+    ";
+    check(
+        at_once(),
+        lines,
+        &expect![[r#"
+        NoNodeDeleted
+        unneeded a2 since 0s
+        stays a1 NoPlaceToMovePods
+        stays a2 BlockedByOnCompletionPod
+    "#]],
+    );
+}
+
+#[test]
+fn a_node_that_stays_is_looked_at_again_by_a_loop_that_comes_late() {
+    let mut stage = Stage::new(
+        at_once(),
+        "
+        group a 0
+        node a1 a 4000
+        node x - 9000
+        pod alone a1 100 bare
+    ",
+    );
+    stage.scale_down.keep_findings();
+    stage.run_loop();
+    let first = stage.findings();
+    stage.now = SimTime::default() + SimDuration::from_secs(605);
+    stage.scale_down.take_back_promise();
+    stage.run_loop();
+    assert_eq!(stage.findings(), first, "no loop looked again in between");
 }
 
 #[test]
