@@ -146,10 +146,12 @@ impl Candidates {
         if is_disabled_by_annotation(cluster, node) {
             return Some(UnremovableReason::ScaleDownDisabledAnnotation);
         }
+        let Some((utilization, is_above)) = with.utilization.read(cluster, node, with.now) else {
+            return Some(UnremovableReason::UnexpectedError);
+        };
         if !with.context.settings.scale_down_unready_enabled && !with.context.is_ready(node) {
             return Some(UnremovableReason::ScaleDownUnreadyDisabled);
         }
-        let (utilization, is_above) = with.utilization.read(cluster, node, with.now);
         with.findings.utilization(node, utilization);
         is_above.then_some(UnremovableReason::NotUnderutilized)
     }

@@ -143,7 +143,8 @@ impl Planner {
                 continue;
             }
             let min_size = fork.group(group).spec.min_size;
-            let is_above = self.utilization.read(fork, one.node, now).1;
+            let found = self.utilization.read(fork, one.node, now);
+            let is_above = found.is_none_or(|(_, is_above)| is_above);
             if context.targets[group.index()] <= min_size || is_above {
                 one.outlook = Outlook::Nothing;
             } else if self.simulation.stays_stuck(fork, one, &self.rules, now) {

@@ -35,6 +35,8 @@ pub enum UnremovableReason {
     BlockedByPod(PodId, BlockingReason),
     /// It waits for pods that may finish first.
     BlockedByOnCompletionPod,
+    /// How much of it is used cannot be said.
+    UnexpectedError,
 }
 
 impl UnremovableReason {
@@ -55,6 +57,7 @@ impl UnremovableReason {
             UnremovableReason::NoPlaceToMovePods => "NoPlaceToMovePods",
             UnremovableReason::BlockedByPod(..) => "BlockedByPod",
             UnremovableReason::BlockedByOnCompletionPod => "BlockedByOnCompletionPod",
+            UnremovableReason::UnexpectedError => "UnexpectedError",
         }
     }
 
