@@ -225,7 +225,7 @@ impl ScaleDown {
         cluster: &Cluster,
         context: &LoopContext<'_>,
         now: SimTime,
-    ) -> (Vec<(NodeId, GroupId)>, Vec<(NodeId, GroupId)>) {
+    ) -> (Vec<NodeOfGroup>, Vec<NodeOfGroup>) {
         let list = self.planner.unneeded.list();
         if !self.planner.findings.are_kept
             && !list.iter().any(|one| self.ripe_from(cluster, context, one) <= now)
@@ -476,6 +476,9 @@ impl ScaleDown {
         self.cooldowns.last_failure
     }
 }
+
+/// A node and its group.
+type NodeOfGroup = (NodeId, GroupId);
 
 /// The smallest step of time.
 const TICK: SimDuration = SimDuration(1);
