@@ -298,3 +298,6 @@ impl Registry {
         if stale { next.min(self.refreshes.next(now)) } else { next }
     }
 }
+
+#[cfg(test)]
+mod tests;
