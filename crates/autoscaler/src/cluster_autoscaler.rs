@@ -2,10 +2,13 @@
 //!
 //! Source: `core/static_autoscaler.go`, `RunOnce`, of release 1.36.
 
+mod broken_machines;
+mod execution;
 mod report;
+mod salvo;
 mod start_state;
 
-pub use report::LoopReport;
+pub use report::{LoopReport, SCALE_UP_FAILED};
 pub use start_state::StartState;
 
 use std::sync::Arc;
@@ -20,13 +23,15 @@ use crate::loop_context::LoopContext;
 use crate::pending::{PendingPods, PodOutcome, Sorted, Upcoming, burst_settles_at};
 use crate::registry::{NodeState, Registry};
 use crate::scale_down::{ScaleDown, before_start};
-use crate::scale_up::orchestrator::{self, ScaleUpInputs};
+use crate::scale_up::min_size;
+use crate::scale_up::orchestrator::ScaleUpInputs;
 use crate::scale_up::template::Templates;
 use crate::scale_up::{Increase, ScaleUpReport, ScaleUpResult};
 use crate::settings::{Expander, Settings};
 use crate::status::{Event, Recorder, ScaleUpError, Sight};
 use crate::taints::{DELETION_CANDIDATE, TO_BE_DELETED};
 use crate::{Decision, NodeAutoscaler, Reason};
+use execution::{Execution, ScaleUpKind};
 use report::Told;
 
 /// Cluster Autoscaler 1.36, as far as it decides anything.
@@ -50,6 +55,9 @@ pub struct ClusterAutoscaler {
     loop_number: u64,
     told: Told,
     last_loop: Option<LoopReport>,
+    execution: Execution,
+    /// The last loop that enlarged something or began to delete something.
+    productive_loop: u64,
     /// `None`: nobody asks what would be told.
     recorder: Option<Box<Recorder>>,
 }
@@ -76,6 +84,10 @@ struct Step<'f, 'c> {
     upcoming: Vec<Upcoming>,
     /// The real nodes that count.
     nodes: Vec<NodeId>,
+    /// Stand-ins for what the salvo's earlier scale-ups have asked for, and how many by group.
+    salvo_nodes: Vec<NodeId>,
+    salvo_counts: Vec<u32>,
+    execution: Execution,
     /// When time alone changes what this loop found about pods.
     pods_change_at: Option<SimTime>,
     scale_down_disabled: bool,
@@ -108,6 +120,8 @@ impl ClusterAutoscaler {
             loop_number: 0,
             told: Told::default(),
             last_loop: None,
+            execution: Execution::default(),
+            productive_loop: 0,
             recorder: None,
             settings,
             seed,
@@ -214,14 +228,26 @@ impl ClusterAutoscaler {
         let sorted = self.sort_pods(step);
         self.plan_scale_up(step, sorted);
         self.plan_scale_down(step);
+        self.keep_minimum_sizes(step);
+    }
+
+    /// Enlarges groups below their minimum: by upstream's rule, then by ours.
+    fn keep_minimum_sizes(&self, step: &mut Step<'_, '_>) {
         if self.settings.enforce_node_group_min_size {
             let inputs = self.scale_up_inputs(step);
-            let increases = orchestrator::scale_up_to_min_size(step.fork, &inputs);
-            step.increase(&increases);
-            if !increases.is_empty() {
-                step.report.scale_up.result = ScaleUpResult::Successful;
+            let increases = min_size::scale_up_to_min_size(step.fork, &inputs);
+            step.increase_to_minimum(increases);
+        }
+        if self.settings.enforce_min_size_on_live_nodes {
+            let inputs = self.scale_up_inputs(step);
+            let mut growing = vec![0; step.targets.len()];
+            let report = &step.report;
+            for one in report.scale_up.increases.iter().chain(&report.min_size_increases) {
+                growing[one.group.index()] += one.to - one.from;
             }
-            step.report.min_size_increases = increases;
+            let counts = &step.salvo_counts;
+            let increases = min_size::repair_min_size(step.fork, &inputs, &growing, counts);
+            step.increase_to_minimum(increases);
         }
     }
 
@@ -248,10 +274,8 @@ impl ClusterAutoscaler {
             step.report.events.push(Event::cluster_unhealthy("Cluster is unhealthy"));
             return Flow::Stop;
         }
-        for (group, ids) in self.registry.failed_creations() {
-            step.delete_instances(group, ids, "CreationFailed");
-        }
-        let sizes = self.registry.sizes_to_fix(&self.settings, now);
+        self.delete_failed(step);
+        let sizes = self.registry.sizes_to_fix(now);
         for (group, by) in &sizes {
             step.decrease_target(*group, *by);
         }
@@ -275,20 +299,6 @@ impl ClusterAutoscaler {
             recorder.not_actionable(why);
         }
         true
-    }
-
-    /// Deletes machines that have not become Nodes for too long, not below the minimum size.
-    fn give_up_unregistered(&self, step: &mut Step<'_, '_>) {
-        for (group, mut ids) in self.registry.never_registered(&self.settings, step.now) {
-            let min_size = step.fork.group(group).spec.min_size;
-            let spare = step.targets[group.index()].saturating_sub(min_size);
-            if !self.settings.force_delete_unregistered_nodes {
-                ids.truncate(usize::try_from(spare).unwrap_or(usize::MAX));
-            }
-            if !ids.is_empty() {
-                step.delete_instances(group, ids, "NeverRegistered");
-            }
-        }
     }
 
     /// Puts stand-ins for upcoming nodes on the fork. Nodes of those groups that have registered
@@ -376,11 +386,9 @@ impl ClusterAutoscaler {
                 Some(step.pods_change_at.map_or(settles_at, |at| at.min(settles_at)));
             only(ScaleUpResult::InCooldown)
         } else {
-            let inputs = self.scale_up_inputs(step);
-            orchestrator::scale_up(step.fork, &inputs, &sorted.to_help)
+            let reports = self.scale_up_for(step, &sorted.to_help);
+            step.report.take_scale_ups(reports)
         };
-        let increases = step.report.scale_up.increases.clone();
-        step.increase(&increases);
         step.report.note_pods(sorted);
     }
 
@@ -391,7 +399,8 @@ impl ClusterAutoscaler {
             templates: &self.templates,
             targets: step.targets.clone(),
             registered_count: self.registry.nodes().len(),
-            node_count: self.registry.ready_count() + step.upcoming.len(),
+            node_count: step.fork.node_count(),
+            all_or_nothing: false,
             draw: draw(self.seed, self.loop_number),
             now: step.now,
         }
@@ -408,7 +417,8 @@ impl ClusterAutoscaler {
         for one in &step.report.scale_up.increases {
             by_group[one.group.index()] = step.now;
         }
-        let upcoming: Vec<NodeId> = step.upcoming.iter().map(|one| one.node).collect();
+        let upcoming = step.upcoming.iter().map(|one| one.node);
+        let upcoming: Vec<NodeId> = upcoming.chain(step.salvo_nodes.iter().copied()).collect();
         let context = LoopContext {
             settings: &self.settings,
             nodes: &step.nodes,
@@ -436,7 +446,7 @@ impl ClusterAutoscaler {
         if !step.actions.is_empty() || self.registry.changed() || step.scale_down_disabled {
             return None;
         }
-        let registry = self.registry.next_change(step.fork, &self.settings, step.now);
+        let registry = self.registry.next_change(step.fork, step.now);
         let until = registry
             .min(step.scale_down_idle_until?)
             .min(step.pods_change_at.unwrap_or(SimTime::MAX));
@@ -452,7 +462,8 @@ impl NodeAutoscaler for ClusterAutoscaler {
     fn decide(&mut self, cluster: &mut Fork<'_>, now: SimTime) -> Decision {
         self.loop_number += 1;
         self.started_at.get_or_insert(now);
-        let targets = cluster.groups().map(|(_, group)| group.target_size).collect();
+        let targets: Vec<u32> = cluster.groups().map(|(_, group)| group.target_size).collect();
+        let salvo_counts = vec![0; targets.len()];
         let mut step = Step {
             fork: cluster,
             now,
@@ -461,6 +472,9 @@ impl NodeAutoscaler for ClusterAutoscaler {
             targets,
             upcoming: Vec::new(),
             nodes: Vec::new(),
+            salvo_nodes: Vec::new(),
+            salvo_counts,
+            execution: Execution::default(),
             pods_change_at: None,
             scale_down_disabled: false,
             fork_is_bare: true,
@@ -477,9 +491,31 @@ impl NodeAutoscaler for ClusterAutoscaler {
         let idle_until = self.idle_until(&step);
         let mut reasons = self.told.news(step.fork, &step.report);
         reasons.append(&mut step.scale_down_reasons);
+        if !step.report.started.is_empty() {
+            self.productive_loop = self.loop_number;
+        }
+        self.execution = step.execution;
         self.last_loop_at = Some(now);
         self.last_loop = Some(step.report);
         Decision { actions: step.actions, reasons, idle_until }
+    }
+
+    fn still_wants(&mut self, action: &Action) -> bool {
+        let Action::IncreaseSize { group, delta } = action else { return true };
+        let in_parallel = self.settings.parallel_scale_up;
+        let wants = self.execution.still_wants(*group, in_parallel);
+        if !wants && let Some(report) = &mut self.last_loop {
+            report.note_withdrawal(*group, *delta);
+        }
+        wants
+    }
+
+    fn limits(&self) -> Option<&Settings> {
+        Some(&self.settings)
+    }
+
+    fn was_productive(&self) -> bool {
+        self.productive_loop == self.loop_number && self.loop_number > 0
     }
 
     fn resume(&mut self, cluster: &Cluster, now: SimTime) -> Vec<Action> {
@@ -499,15 +535,20 @@ impl NodeAutoscaler for ClusterAutoscaler {
         match action {
             Action::IncreaseSize { group, delta } if done => {
                 self.registry.register_scale_up(cluster, &self.settings, *group, *delta, now);
-                self.last_scale_up = Some(now);
+                // Of a scale-up that is refused in part upstream counts nothing as its last.
+                if self.execution.answer(*group, true).is_complete {
+                    self.last_scale_up = Some(now);
+                    self.productive_loop = self.loop_number;
+                }
                 self.last_scale_up_of.resize(cluster.group_count(), None);
                 self.last_scale_up_of[group.index()] = Some(now);
             }
             Action::IncreaseSize { group, .. } => {
                 let Outcome::Refused(words) = outcome else { return };
                 self.registry.register_failure(*group, ScaleUpError::refused(words), now);
+                let scale_up = self.execution.answer(*group, false).scale_up;
                 if let Some(report) = &mut self.last_loop {
-                    report.note_refusal(cluster, *group, words);
+                    report.note_refusal(cluster, *group, scale_up.unwrap_or(0), words);
                 }
             }
             Action::DeleteInstances { group, .. } => self.registry.invalidate_instances(*group),
@@ -556,7 +597,16 @@ fn clean_up_taints(step: &mut Step<'_, '_>, settings: &Settings) {
 }
 
 impl Step<'_, '_> {
-    fn increase(&mut self, increases: &[Increase]) {
+    fn increase_to_minimum(&mut self, increases: Vec<Increase>) {
+        self.increase(ScaleUpKind::MinSize, &increases);
+        if !increases.is_empty() {
+            self.report.scale_up.result = ScaleUpResult::Successful;
+        }
+        self.report.min_size_increases.extend(increases);
+    }
+
+    fn increase(&mut self, kind: ScaleUpKind, increases: &[Increase]) {
+        self.execution.plan(kind, increases);
         for one in increases {
             self.targets[one.group.index()] = one.to;
             let delta = one.to - one.from;
@@ -586,5 +636,7 @@ impl Step<'_, '_> {
     }
 }
 
+#[cfg(test)]
+mod group_tests;
 #[cfg(test)]
 mod tests;

@@ -21,7 +21,7 @@ use plimsoll_core::ids::{GroupId, NodeId};
 use plimsoll_core::{Cluster, SimTime};
 
 use crate::backoff::Backoff;
-use crate::settings::Settings;
+use crate::settings::{GroupOptions, Settings};
 use crate::status::{Event, ScaleUpError};
 use nodes::NodeScan;
 
@@ -80,22 +80,37 @@ impl Registry {
     ) -> RegistryUpdate {
         let mut update = RegistryUpdate::default();
         self.changed = false;
-        self.groups.resize_with(cluster.group_count(), GroupState::default);
+        self.take_over_options(cluster, settings);
         self.fetch_instances(cluster, settings, now);
         self.scan.run(cluster, settings, now, &mut self.groups);
-        self.update_unregistered(cluster, settings, now);
+        self.update_unregistered(cluster, now);
         self.update_ranges(cluster);
         self.update_requests(cluster, now, &mut update);
-        self.notice_creation_errors(cluster, settings, now, &mut update);
+        self.notice_creation_errors(cluster, now, &mut update);
         self.update_ranges(cluster);
         self.update_incorrect_sizes(now);
         update
     }
 
+    /// Brings the groups up to date with what the cluster says of them.
+    fn take_over_options(&mut self, cluster: &Cluster, settings: &Settings) {
+        self.groups.resize_with(cluster.group_count(), GroupState::default);
+        let flags = GroupOptions::of_flags(settings);
+        for (id, group) in cluster.groups() {
+            let options = flags.for_group(&group.spec);
+            let state = &mut self.groups[id.index()];
+            state.max_node_provision_time = options.max_node_provision_time;
+            if state.max_node_startup_time != options.max_node_startup_time {
+                state.max_node_startup_time = options.max_node_startup_time;
+                self.scan.look_anew();
+            }
+        }
+    }
+
     /// Looks at the nodes alone: [`Self::nodes`], [`Self::classes`] and [`Self::ready_count`] are up
     /// to date then.
     pub fn look_at_nodes(&mut self, cluster: &Cluster, settings: &Settings, now: SimTime) {
-        self.groups.resize_with(cluster.group_count(), GroupState::default);
+        self.take_over_options(cluster, settings);
         self.scan.run(cluster, settings, now, &mut self.groups);
     }
 
@@ -143,9 +158,9 @@ impl Registry {
         delta: u32,
         now: SimTime,
     ) {
-        self.groups.resize_with(cluster.group_count(), GroupState::default);
+        self.take_over_options(cluster, settings);
         let state = &mut self.groups[group.index()];
-        state.add_to_request(i64::from(delta), now, settings);
+        state.add_to_request(i64::from(delta), now);
         state.update_range(cluster.group(group).target_size);
     }
 
@@ -221,6 +236,16 @@ impl Registry {
         u32::try_from(state.missing()).unwrap_or(0)
     }
 
+    /// How many nodes of a group work or are still expected to: nodes that are ready or have not
+    /// started, and machines that may yet become Nodes. Neither nodes that have broken down nor
+    /// machines that have failed count.
+    #[must_use]
+    pub fn live(&self, group: GroupId, now: SimTime) -> u32 {
+        let state = &self.groups[group.index()];
+        let expected = state.not_started + state.unregistered;
+        state.ready + expected.max(self.upcoming(group, now))
+    }
+
     /// Whether few enough nodes are unready for the autoscaler to go on.
     #[must_use]
     pub fn is_cluster_healthy(&self, settings: &Settings) -> bool {
@@ -243,12 +268,8 @@ impl Registry {
 
     /// Machines that have not become Nodes for too long, by group.
     #[must_use]
-    pub fn never_registered(
-        &self,
-        settings: &Settings,
-        now: SimTime,
-    ) -> Vec<(GroupId, Vec<Arc<str>>)> {
-        self.by_group(|state| state.long_unregistered_ids(settings, now))
+    pub fn never_registered(&self, now: SimTime) -> Vec<(GroupId, Vec<Arc<str>>)> {
+        self.by_group(|state| state.long_unregistered_ids(now))
     }
 
     fn by_group(
@@ -264,11 +285,11 @@ impl Registry {
     /// Groups that have had too few Nodes for too long without machines that explain it, and by
     /// how many their target is to be lowered.
     #[must_use]
-    pub fn sizes_to_fix(&self, settings: &Settings, now: SimTime) -> Vec<(GroupId, u32)> {
+    pub fn sizes_to_fix(&self, now: SimTime) -> Vec<(GroupId, u32)> {
         let all = self.groups.iter().enumerate();
         all.filter_map(|(index, state)| {
             let size = state.incorrect.as_ref()?;
-            let overdue = size.first_seen + settings.max_node_provision_time < now;
+            let overdue = size.first_seen + state.max_node_provision_time < now;
             let missing = size.expected - size.registered;
             let by = u32::try_from(missing).ok().filter(|by| overdue && *by > 0)?;
             Some((GroupId::at(index), by))
@@ -285,13 +306,13 @@ impl Registry {
     /// The first instant after `now` at which an update of the same cluster could come out
     /// differently.
     #[must_use]
-    pub fn next_change(&self, cluster: &Cluster, settings: &Settings, now: SimTime) -> SimTime {
+    pub fn next_change(&self, cluster: &Cluster, now: SimTime) -> SimTime {
         let mut next = self.scan.next_change;
         next = next.min(self.backoff.next_end(now).unwrap_or(SimTime::MAX));
         let mut stale = false;
         for (id, group) in cluster.groups() {
             let state = &self.groups[id.index()];
-            next = next.min(state.next_change(settings, now));
+            next = next.min(state.next_change(now));
             let fresh = |list: &instances::CachedInstances| list.is(&group.instances);
             stale |= !state.cached.as_ref().is_some_and(fresh);
         }

@@ -43,7 +43,7 @@ pub(crate) struct PlanArguments {
     /// document or a map of flags
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
-    /// When the loop runs [default: the newest time in the snapshot]
+    /// When the loop runs [default: the instant of the history, or the newest time in the file]
     #[arg(long, value_name = "T")]
     at: Option<Instant>,
     /// A change to try; may be given several times. The decision is shown beside today's
@@ -77,8 +77,9 @@ pub(crate) fn run(arguments: &PlanArguments) -> anyhow::Result<Outcome> {
     for warning in &source.warnings {
         output::warn(warning);
     }
+    let shown = source.at.or_else(|| source.snapshot.at());
     // An offset counts from the instant that the snapshot shows.
-    let at = arguments.at.map(|at| at.resolve(source.snapshot.at().unwrap_or_default()));
+    let at = arguments.at.map(|at| at.resolve(shown.unwrap_or_default())).or(shown);
     let seed = arguments.seed;
     let mut options = PlanOptions { strategy: arguments.strategy, settings: flags, at, seed };
     if arguments.status || arguments.metrics || arguments.events {

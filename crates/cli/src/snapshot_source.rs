@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use plimsoll_core::SimTime;
 use plimsoll_core::objects::Snapshot;
 use plimsoll_history::History;
 use plimsoll_replay::{is_database, source};
@@ -17,6 +18,8 @@ pub(crate) struct SnapshotSource {
     pub(crate) warnings: Vec<String>,
     /// What it is called.
     pub(crate) title: String,
+    /// The instant that a history was asked for; a file says no such thing.
+    pub(crate) at: Option<SimTime>,
 }
 
 /// Reads `FILE`, `DB` or `DB@T`. A file whose own name has an `@` is taken as it is.
@@ -34,11 +37,11 @@ pub(crate) fn read(argument: &str) -> anyhow::Result<SnapshotSource> {
     if at.is_none() && !is_database(path) {
         let (snapshot, warnings) = source::load(path)?;
         let title = path.display().to_string();
-        return Ok(SnapshotSource { snapshot, warnings: texts(warnings), title });
+        return Ok(SnapshotSource { snapshot, warnings: texts(warnings), title, at: None });
     }
     let history = History::open(path)?;
     let at = instant_within(&history, "@", at, history.end())?;
     let (snapshot, warnings) = source::snapshot_as_of(&history, at)?;
     let title = format!("{} as of {at}", path.display());
-    Ok(SnapshotSource { snapshot, warnings: texts(warnings), title })
+    Ok(SnapshotSource { snapshot, warnings: texts(warnings), title, at: Some(at) })
 }

@@ -15,13 +15,18 @@ use crate::status::events::triggered_text;
 use crate::status::{Event, growths};
 use crate::{Reason, Subject};
 
+/// Upstream's reason against a group whose increase was refused.
+pub const SCALE_UP_FAILED: &str = "scale-up execution failed";
+
 /// Everything one loop found. Ids are those of the cluster that the loop looked at.
 #[derive(Clone, Debug)]
 pub struct LoopReport {
     /// When.
     pub at: SimTime,
-    /// What scale-up came to.
+    /// What scale-up came to. Of a salvo: the last of its scale-ups, with the increases of all.
     pub scale_up: ScaleUpReport,
+    /// The scale-ups of a salvo one by one, where there was more than one.
+    pub salvo: Vec<ScaleUpReport>,
     /// What became of each pending pod.
     pub outcomes: Vec<(PodId, PodOutcome)>,
     /// What scale-down came to.
@@ -49,6 +54,7 @@ impl LoopReport {
         LoopReport {
             at,
             scale_up: ScaleUpReport::default(),
+            salvo: Vec::new(),
             outcomes: Vec::new(),
             scale_down: ScaleDownResult::NotTried,
             started: Vec::new(),
@@ -62,38 +68,111 @@ impl LoopReport {
         }
     }
 
-    /// The cloud refused to enlarge a group: the scale-up has failed, and with it its pods.
-    pub(super) fn note_refusal(&mut self, cluster: &Cluster, group: GroupId, words: &str) {
-        let refused = |one: &Increase| one.group == group;
-        self.min_size_increases.retain(|one| !refused(one));
-        self.scale_up.increases.retain(|one| !refused(one));
+    /// Takes over the scale-ups of a loop, and gives what they come to: the result of the last one.
+    pub(super) fn take_scale_ups(&mut self, mut reports: Vec<ScaleUpReport>) -> ScaleUpReport {
+        self.events.extend(reports.iter_mut().flat_map(|one| std::mem::take(&mut one.events)));
+        if reports.len() <= 1 {
+            return reports.pop().unwrap_or_default();
+        }
+        let mut last = reports.last().cloned().unwrap_or_default();
+        last.increases = reports.iter().flat_map(|one| one.increases.iter().copied()).collect();
+        self.salvo = reports;
+        last
+    }
+
+    /// The cloud refused to enlarge a group: that scale-up, the one of this place among the loop's, has
+    /// failed, and with it its pods.
+    pub(super) fn note_refusal(
+        &mut self,
+        cluster: &Cluster,
+        group: GroupId,
+        scale_up: usize,
+        words: &str,
+    ) {
+        self.drop_increase(group, None);
         self.scale_up.result = ScaleUpResult::Error;
-        for (_, outcome) in &mut self.outcomes {
-            if *outcome == PodOutcome::TriggeredScaleUp {
+        // Pods of a salvo's earlier scale-ups are helped; those of later ones are not tried any more.
+        let helped: FxHashSet<PodId> =
+            self.salvo.iter().take(scale_up).flat_map(chosen_pods).collect();
+        for (pod, outcome) in &mut self.outcomes {
+            if *outcome == PodOutcome::TriggeredScaleUp && !helped.contains(pod) {
                 *outcome = PodOutcome::ScaleUpFailed;
             }
         }
+        self.note_not_enlarged(group);
         self.events.push(Event::scale_up_refused(&cluster.group(group).spec.name, words));
+    }
+
+    /// An increase is not carried out, as one before it was refused.
+    pub(super) fn note_withdrawal(&mut self, group: GroupId, delta: u32) {
+        self.drop_increase(group, Some(delta));
+        if self.salvo.is_empty() {
+            self.note_not_enlarged(group);
+        }
+    }
+
+    /// Pods that only groups would help which the cloud refused to enlarge, or which were not tried
+    /// after that, are beyond help.
+    fn note_not_enlarged(&mut self, group: GroupId) {
+        let scale_up = &mut self.scale_up;
+        scale_up.refused.push(group);
+        let hopeless: FxHashSet<PodId> = scale_up
+            .pod_groups
+            .iter()
+            .filter(|one| one.fits.iter().all(|group| scale_up.refused.contains(group)))
+            .flat_map(|one| one.group.pods.iter().copied())
+            .collect();
+        for (pod, outcome) in &mut self.outcomes {
+            let waits = matches!(outcome, PodOutcome::LeftOver | PodOutcome::AwaitEvaluation);
+            if waits && hopeless.contains(pod) {
+                *outcome = PodOutcome::Unschedulable;
+            }
+        }
+    }
+
+    /// Takes out the last increase of a group, by so many nodes if that is known.
+    fn drop_increase(&mut self, group: GroupId, delta: Option<u32>) {
+        let is_it = |one: &Increase| {
+            one.group == group && delta.is_none_or(|delta| one.to - one.from == delta)
+        };
+        for list in [&mut self.min_size_increases, &mut self.scale_up.increases] {
+            if let Some(place) = list.iter().rposition(is_it) {
+                list.remove(place);
+                return;
+            }
+        }
     }
 
     /// Takes over what became of the pods, those aside that only stood for others.
     pub(super) fn note_pods(&mut self, sorted: Sorted) {
-        let outcomes = self.scale_up.outcomes(&sorted.to_help);
+        let earlier = self.salvo.iter().rev().skip(1);
+        let helped: FxHashSet<PodId> = earlier.flat_map(chosen_pods).collect();
+        let (helped, left): (Vec<PodId>, Vec<PodId>) =
+            sorted.to_help.iter().partition(|pod| helped.contains(*pod));
+        let outcomes = self.scale_up.outcomes(&left);
         self.outcomes = sorted.outcomes;
+        self.outcomes.extend(helped.into_iter().map(|pod| (pod, PodOutcome::TriggeredScaleUp)));
         self.outcomes.extend(outcomes);
         let stand_ins = &sorted.stand_ins;
         if stand_ins.is_empty() {
             return;
         }
         self.outcomes.retain(|(pod, _)| !stand_ins.contains(pod));
-        for option in &mut self.scale_up.options {
-            option.pods.retain(|pod| !stand_ins.contains(pod));
+        for report in self.salvo.iter_mut().chain([&mut self.scale_up]) {
+            for option in &mut report.options {
+                option.pods.retain(|pod| !stand_ins.contains(pod));
+            }
+            for judged in &mut report.pod_groups {
+                judged.group.pods.retain(|pod| !stand_ins.contains(pod));
+            }
+            report.pod_groups.retain(|judged| !judged.group.pods.is_empty());
         }
-        for judged in &mut self.scale_up.pod_groups {
-            judged.group.pods.retain(|pod| !stand_ins.contains(pod));
-        }
-        self.scale_up.pod_groups.retain(|judged| !judged.group.pods.is_empty());
     }
+}
+
+/// The pods of the option that was taken.
+fn chosen_pods(report: &ScaleUpReport) -> impl Iterator<Item = PodId> + '_ {
+    report.chosen.into_iter().flat_map(|index| report.options[index].pods.iter().copied())
 }
 
 impl ScaleUpReport {
@@ -145,13 +224,27 @@ impl ScaleUpReport {
                 *counts.entry(reason.to_string()).or_default() += 1;
             }
         }
-        for (_, skip) in &self.skipped {
+        // What was found out about a skipped group says more than why it was skipped.
+        let refuses = |group: &GroupId| {
+            self.pod_groups[pod_group].refusals.iter().any(|(one, _)| one == group)
+        };
+        for (_, skip) in self.skipped.iter().filter(|(group, _)| !refuses(group)) {
             *counts.entry(skip.to_string()).or_default() += 1;
+        }
+        let failed = self.refused_for(pod_group).count();
+        if failed > 0 {
+            counts.insert(SCALE_UP_FAILED.to_owned(), failed);
         }
         let mut parts: Vec<String> =
             counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
         parts.sort();
         parts.join(", ")
+    }
+
+    /// The groups that would help a pod group, had the cloud not refused.
+    pub fn refused_for(&self, pod_group: usize) -> impl Iterator<Item = GroupId> + '_ {
+        let fits = self.pod_groups[pod_group].fits.iter().copied();
+        fits.filter(|group| self.refused.contains(group))
     }
 
     /// The increases in upstream's words.
@@ -177,7 +270,9 @@ impl Told {
         std::mem::swap(&mut self.groups, &mut groups);
         let outcomes: FxHashMap<PodId, PodOutcome> = report.outcomes.iter().copied().collect();
         let mut told = FxHashMap::default();
-        let triggered = report.scale_up.increases_text(cluster);
+        self.tell_salvo(cluster, report, &mut told, &mut news);
+        // Of a salvo the last scale-up speaks for itself, and for all pods that wait on.
+        let triggered = report.salvo.last().unwrap_or(&report.scale_up).increases_text(cluster);
         for (index, judged) in report.scale_up.pod_groups.iter().enumerate() {
             let not_triggered = std::cell::OnceCell::new();
             for id in &judged.group.pods {
@@ -203,6 +298,30 @@ impl Told {
         }
         self.pods = told;
         news
+    }
+}
+
+impl Told {
+    /// Tells the pods that a salvo's earlier scale-ups help.
+    fn tell_salvo(
+        &self,
+        cluster: &Cluster,
+        report: &LoopReport,
+        told: &mut FxHashMap<u64, u64>,
+        news: &mut Vec<Reason>,
+    ) {
+        for earlier in report.salvo.iter().rev().skip(1).rev() {
+            let text = earlier.increases_text(cluster);
+            let digest = digest(&text);
+            for id in chosen_pods(earlier) {
+                let serial = cluster.pod(id).serial;
+                told.insert(serial, digest);
+                if self.pods.get(&serial) != Some(&digest) {
+                    let subject = Subject::Pod(cluster.pod_full_name(id));
+                    news.push(Reason { subject, text: text.clone() });
+                }
+            }
+        }
     }
 }
 

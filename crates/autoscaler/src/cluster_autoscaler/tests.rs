@@ -265,7 +265,7 @@ fn a_group_over_a_quota_is_skipped_in_upstreams_words() {
 }
 
 #[test]
-fn max_nodes_total_counts_ready_and_upcoming_nodes() {
+fn max_nodes_total_counts_upcoming_nodes() {
     let mut fixture = Fixture::default();
     fixture.group("a", 0, 99, "4", "16Gi");
     fixture.node("a-1", "a");

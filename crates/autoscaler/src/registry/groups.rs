@@ -27,6 +27,10 @@ pub struct GroupState {
     pub long_unregistered: u32,
     /// What the cloud has been asked for.
     pub target: i64,
+    /// A machine without a Node for longer is given up.
+    pub max_node_provision_time: SimDuration,
+    /// A Node that is not ready for longer after its creation is unready.
+    pub(super) max_node_startup_time: SimDuration,
     /// Fewer ready nodes than this are a shortfall.
     pub acceptable_min: i64,
     /// The open request, if any.
@@ -109,7 +113,7 @@ impl GroupState {
     }
 
     /// Opens a request, adds to it, or takes from it. Only more nodes restart its time.
-    pub(super) fn add_to_request(&mut self, delta: i64, now: SimTime, settings: &Settings) {
+    pub(super) fn add_to_request(&mut self, delta: i64, now: SimTime) {
         let before = self.request.as_ref().map_or(0, |request| i64::from(request.increase));
         if before == 0 && delta <= 0 {
             return;
@@ -122,7 +126,7 @@ impl GroupState {
         let restarted = ScaleUpRequest {
             increase,
             requested_at: now,
-            expected_by: now + settings.max_node_provision_time,
+            expected_by: now + self.max_node_provision_time,
         };
         match &mut self.request {
             Some(request) if delta <= 0 => request.increase = increase,
@@ -158,17 +162,17 @@ impl GroupState {
         shortfall <= i64::from(settings.ok_total_unready_count) || shortfall as f64 <= share
     }
 
-    pub(super) fn long_unregistered_ids(&self, settings: &Settings, now: SimTime) -> Vec<Arc<str>> {
+    pub(super) fn long_unregistered_ids(&self, now: SimTime) -> Vec<Arc<str>> {
         self.unregistered_since
             .iter()
-            .filter(|(_, since)| **since + settings.max_node_provision_time < now)
+            .filter(|(_, since)| **since + self.max_node_provision_time < now)
             .map(|(id, _)| Arc::clone(id))
             .collect()
     }
 
     /// The first instant after `now` at which time alone changes something.
-    pub(super) fn next_change(&self, settings: &Settings, now: SimTime) -> SimTime {
-        let overdue = |since: SimTime| since + settings.max_node_provision_time + SimDuration(1);
+    pub(super) fn next_change(&self, now: SimTime) -> SimTime {
+        let overdue = |since: SimTime| since + self.max_node_provision_time + SimDuration(1);
         let request = self.request.iter().map(|request| request.expected_by + SimDuration(1));
         let size = self.incorrect.iter().map(|size| overdue(size.first_seen));
         let machines = self.unregistered_since.values().map(|since| overdue(*since));

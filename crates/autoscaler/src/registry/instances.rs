@@ -70,12 +70,7 @@ impl Registry {
     }
 
     /// Notes which machines have no Node, and since when that has been seen.
-    pub(super) fn update_unregistered(
-        &mut self,
-        cluster: &Cluster,
-        settings: &Settings,
-        now: SimTime,
-    ) {
+    pub(super) fn update_unregistered(&mut self, cluster: &Cluster, now: SimTime) {
         let mut changed: Vec<GroupId> = Vec::new();
         for (index, state) in self.groups.iter().enumerate() {
             let Some(cached) = &state.cached else { continue };
@@ -95,7 +90,7 @@ impl Registry {
         }
         for state in &mut self.groups {
             let total = state.unregistered_since.len();
-            let overdue = |since: &&SimTime| **since + settings.max_node_provision_time < now;
+            let overdue = |since: &&SimTime| **since + state.max_node_provision_time < now;
             let long = state.unregistered_since.values().filter(overdue).count();
             state.long_unregistered = u32::try_from(long).unwrap_or(u32::MAX);
             state.unregistered = u32::try_from(total - long).unwrap_or(u32::MAX);
@@ -125,7 +120,6 @@ impl Registry {
     pub(super) fn notice_creation_errors(
         &mut self,
         cluster: &Cluster,
-        settings: &Settings,
         now: SimTime,
         update: &mut RegistryUpdate,
     ) {
@@ -145,7 +139,7 @@ impl Registry {
                     continue;
                 }
                 let count = i64::try_from(fresh).unwrap_or(i64::MAX);
-                state.add_to_request(-count, now, settings);
+                state.add_to_request(-count, now);
                 self.changed = true;
                 let class = if out_of_resources { "OutOfResource" } else { "Other" };
                 let cause = format!("{class}.{code}");

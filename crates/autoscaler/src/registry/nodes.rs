@@ -84,6 +84,11 @@ impl NodeScan {
         self.nodes.len() as f64
     }
 
+    /// The next walk is not left out although the nodes are the same.
+    pub(super) fn look_anew(&mut self) {
+        self.seen = None;
+    }
+
     pub(super) fn run(
         &mut self,
         cluster: &Cluster,
@@ -110,7 +115,11 @@ impl NodeScan {
         groups.iter_mut().for_each(GroupState::clear_counts);
         for (id, node) in cluster.nodes() {
             let traits = self.traits_of(cluster.catalog(), node.surface);
-            let class = self.classify(node, traits, settings, now);
+            let startup_time = match node.group {
+                Some(group) => groups[group.index()].max_node_startup_time,
+                None => settings.max_node_startup_time,
+            };
+            let class = self.classify(node, traits, startup_time, now);
             self.nodes.push(id);
             self.classes[id.index()] = Some(class);
             self.ready_count += usize::from(class.ready && !node.unschedulable);
@@ -150,11 +159,11 @@ impl NodeScan {
         &mut self,
         node: &Node,
         traits: Traits,
-        settings: &Settings,
+        startup_time: SimDuration,
         now: SimTime,
     ) -> NodeClass {
         let ready = node.ready && !traits.not_ready;
-        let startup_ends = node.created_at + settings.max_node_startup_time;
+        let startup_ends = node.created_at + startup_time;
         let state = if traits.to_be_deleted {
             NodeState::Deleted
         } else if ready {

@@ -171,9 +171,9 @@ fn an_incorrect_size_keeps_its_time_only_while_it_stays_the_same() {
     scene.pass(60);
     scene.update();
     assert_eq!(since(&scene), Some(first));
-    assert_eq!(scene.registry.sizes_to_fix(&scene.settings, scene.fixture.now), []);
+    assert_eq!(scene.registry.sizes_to_fix(scene.fixture.now), []);
     scene.pass(841);
-    let fixes = scene.registry.sizes_to_fix(&scene.settings, scene.fixture.now);
+    let fixes = scene.registry.sizes_to_fix(scene.fixture.now);
     assert_eq!(fixes, [(group, 2)], "901 s: more than max-node-provision-time");
     scene.node("late", true, SimDuration::from_secs(90));
     scene.update();
@@ -291,9 +291,8 @@ fn a_request_restarts_only_when_more_is_asked_for() {
     scene.register(3, now);
     assert_eq!(open(&scene), Some((8, now)));
     for (fewer, left) in [(2, Some((6, now))), (6, None), (1, None)] {
-        let settings = scene.settings.clone();
         let state = &mut scene.registry.groups[group.index()];
-        state.add_to_request(-fewer, now + SimDuration::from_secs(50), &settings);
+        state.add_to_request(-fewer, now + SimDuration::from_secs(50));
         assert_eq!(open(&scene), left);
     }
 }
@@ -341,7 +340,7 @@ fn a_machine_is_lost_when_it_was_seen_without_a_node_for_too_long() {
     scene.pass(1);
     scene.update();
     assert_eq!(counts(&scene), (0, 1));
-    let lost = scene.registry.never_registered(&scene.settings, scene.fixture.now);
+    let lost = scene.registry.never_registered(scene.fixture.now);
     assert_eq!(lost.len(), 1);
     let now = scene.fixture.now;
     scene.fixture.register("machine-0", group, now);

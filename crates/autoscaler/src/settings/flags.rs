@@ -162,6 +162,18 @@ static SCALE_UP: &[Flag] = &[
     sets("max-free-difference-ratio", write!(max_free_difference_ratio, ratio)),
     sets("max-allocatable-difference-ratio", write!(max_allocatable_difference_ratio, ratio)),
     sets("enforce-node-group-min-size", write!(enforce_node_group_min_size, boolean)),
+    // Ours: upstream looks at what the cloud has been asked for and never at what came of it.
+    sets(
+        "plimsoll-enforce-min-size-on-live-nodes",
+        write!(enforce_min_size_on_live_nodes, boolean),
+    ),
+    sets("parallel-scale-up", write!(parallel_scale_up, boolean)),
+    sets("salvo-scale-up", write!(salvo_scale_up, boolean)),
+    sets("salvo-scale-up-budget", write!(salvo_scale_up_budget, duration)),
+    sets(
+        "scaleup-simulation-for-skipped-node-groups-enabled",
+        write!(simulates_skipped_groups, boolean),
+    ),
     sets("force-ds", write!(force_ds, boolean)),
     sets("scale-from-unschedulable", write!(scale_from_unschedulable, boolean)),
     sets("node-info-cache-expire-time", write!(node_info_cache_expire_time, duration)),
@@ -263,13 +275,7 @@ static ONLY_DEFAULT: &[Flag] = &[
     only("enable-provisioning-requests", "false", NO_REQUESTS),
     only("estimator", "binpacking", "there is no other estimator"),
     only("fastpath-binpacking-enabled", "false", "its estimates differ from real packing"),
-    only("salvo-scale-up", "false", "one option is carried out a loop"),
     only("scheduler-config-file", "", "the scheduler's default profile is used"),
-    only(
-        "scaleup-simulation-for-skipped-node-groups-enabled",
-        "false",
-        "skipped groups are not simulated",
-    ),
 ];
 
 const CLOUD: &str = "the cloud is a node provider here";
@@ -341,7 +347,6 @@ static IRRELEVANT: &[Flag] = &[
     irrelevant("node-removal-latency-tracking-enabled", STATUS),
     irrelevant("nodes", "groups are NodeGroup documents"),
     irrelevant("one-output", LOGS),
-    irrelevant("parallel-scale-up", "increases take no virtual time"),
     irrelevant("pod-injection-limit", UNUSED),
     irrelevant("predicate-parallelism", SPEED),
     irrelevant("profiling", STATUS),
@@ -350,7 +355,6 @@ static IRRELEVANT: &[Flag] = &[
     irrelevant("provisioning-request-max-backoff-time", UNUSED),
     irrelevant("record-duplicated-events", STATUS),
     irrelevant("regional", CLOUD),
-    irrelevant("salvo-scale-up-budget", UNUSED),
     irrelevant("scale-down-simulation-timeout", WALL_CLOCK),
     irrelevant("skip-headers", LOGS),
     irrelevant("skip-log-headers", LOGS),

@@ -146,7 +146,7 @@ impl DeletionBook {
             let event = Event::marking_failed(&going.name, words);
             events.extend([event.clone(), event]);
             let stays =
-                |one: &Marking| one.with_drain && !with_drain || one.with_drain == with_drain;
+                |one: &Marking| one.with_drain || !with_drain;
             for one in self.marking.extract_if(.., |one| stays(one)) {
                 self.going.remove(&one.node);
             }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use plimsoll_core::ids::GroupId;
+use plimsoll_core::ids::{GroupId, PodId};
 use plimsoll_core::{Cluster, SimTime};
 
 use super::conditions::{Candidates, ClusterStatus, NodeTotals, StatusInputs};
@@ -280,7 +280,8 @@ impl Recorder {
     ) {
         let spec = &sight.cluster.group(group).spec;
         let Some(current) = &mut self.current else { return };
-        let known = current.increases.iter().position(|one| one.group == group);
+        let is_it = |one: &Increase| one.group == group && one.to - one.from == delta;
+        let known = current.increases.iter().position(is_it);
         if let Some(increase) = known.map(|place| current.increases.remove(place)) {
             let growth = Growth {
                 group: &spec.name,
@@ -306,7 +307,8 @@ impl Recorder {
         }
         let Some(current) = &mut self.current else { return };
         if current.for_pods > 0 {
-            current.for_pods -= 1;
+            // What comes after a refusal is not asked for, or helps no pod any more.
+            current.for_pods = if refusal.is_some() { 0 } else { current.for_pods - 1 };
             if let (0, Some(report)) = (current.for_pods, report) {
                 self.tell_pods(sight, report);
             }
@@ -337,17 +339,21 @@ impl Recorder {
         const LIMITED: &str = "max total nodes in cluster reached";
         let Sight { cluster, settings, .. } = sight;
         let scale_up = &report.scale_up;
-        if scale_up.result == ScaleUpResult::Error {
-            return;
-        }
         let name = |pod| cluster.find_pod(pod).map(|_| cluster.pod_full_name(pod));
-        if !scale_up.increases.is_empty() {
-            let message = triggered_text(growths(cluster, &scale_up.increases));
-            let triggered = |outcome: &PodOutcome| *outcome == PodOutcome::TriggeredScaleUp;
-            let pods = report.outcomes.iter().filter(|(_, outcome)| triggered(outcome));
-            let events =
-                pods.filter_map(|(pod, _)| Some(Event::triggered_scale_up(&name(*pod)?, &message)));
+        let helped = report.outcomes.iter();
+        let helped = helped.filter(|(_, outcome)| *outcome == PodOutcome::TriggeredScaleUp);
+        let helped: BTreeSet<PodId> = helped.map(|(pod, _)| *pod).collect();
+        let alone = std::slice::from_ref(scale_up);
+        let all = if report.salvo.is_empty() { alone } else { &report.salvo[..] };
+        for one in all.iter().filter(|one| !one.increases.is_empty()) {
+            let message = triggered_text(growths(cluster, &one.increases));
+            let pods = one.chosen.iter().flat_map(|chosen| &one.options[*chosen].pods);
+            let events = pods
+                .filter(|pod| helped.contains(pod))
+                .filter_map(|pod| Some(Event::triggered_scale_up(&name(*pod)?, &message)));
             self.events.extend(events);
+        }
+        if scale_up.result == ScaleUpResult::Error || !scale_up.increases.is_empty() {
             return;
         }
         let stuck: BTreeSet<_> = report

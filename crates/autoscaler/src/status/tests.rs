@@ -6,7 +6,7 @@ use plimsoll_core::node_group::InstanceState;
 
 use super::{config_map, events, metrics};
 use crate::fixture::{Fixture, pod_spec};
-use crate::{ClusterAutoscaler, NodeAutoscaler, Outcome};
+use crate::{Action, ClusterAutoscaler, NodeAutoscaler, Outcome};
 
 impl Fixture {
     /// An autoscaler that has run for long, whose words are kept.
@@ -30,6 +30,9 @@ impl Fixture {
                     Outcome::Refused("no way".to_owned())
                 } else {
                     self.carry_out(&action);
+                    if let Action::Evict { pod, .. } = &action {
+                        self.cluster.remove_pod(*pod);
+                    }
                     Outcome::Done
                 };
                 autoscaler.observe(&action, &outcome, &self.cluster, self.now);

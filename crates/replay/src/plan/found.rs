@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use plimsoll_autoscaler::cluster_autoscaler::LoopReport;
+use plimsoll_autoscaler::cluster_autoscaler::{LoopReport, SCALE_UP_FAILED};
 use plimsoll_autoscaler::pending::PodOutcome;
 use plimsoll_autoscaler::scale_up::{ScaleUpReport, ScaleUpResult};
 use plimsoll_autoscaler::{Action, ClusterAutoscaler, Decision};
@@ -281,6 +281,9 @@ impl Names<'_> {
         });
         let skipped = scale_up.skipped.iter();
         let skipped = skipped.map(|(group, reason)| (self.group(*group), reason.to_string()));
-        (refused.chain(skipped).collect(), scale_up.not_triggered_text(pod_group))
+        let failed = scale_up.refused_for(pod_group);
+        let failed = failed.map(|group| (self.group(group), SCALE_UP_FAILED.to_owned()));
+        let reasons = refused.chain(skipped).chain(failed).collect();
+        (reasons, scale_up.not_triggered_text(pod_group))
     }
 }

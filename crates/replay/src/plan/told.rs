@@ -43,14 +43,14 @@ pub fn told(snapshot: &Snapshot, options: &PlanOptions) -> Result<Told, PlanErro
     let decision = autoscaler.decide(&mut cluster.fork(), *last);
     stage.check(&cluster, &decision)?;
     for action in &decision.actions {
+        if !autoscaler.still_wants(action) {
+            continue;
+        }
         let outcome = stage.outcome(&cluster, action);
         if outcome == Outcome::Done {
             carry_out(&mut cluster, action);
         }
         autoscaler.observe(action, &outcome, &cluster, *last);
-        if outcome != Outcome::Done {
-            break;
-        }
     }
     Ok(Told {
         status: status::config_map(&autoscaler, &cluster, *last),
