@@ -143,6 +143,14 @@ impl Registry {
         }
     }
 
+    /// Takes over what the cloud has been asked for meanwhile, by group index: what is acceptable, and
+    /// how many nodes are missing, follow at once.
+    pub fn recalculate(&mut self, targets: &[u32]) {
+        for (state, target) in self.groups.iter_mut().zip(targets) {
+            state.update_range(*target);
+        }
+    }
+
     fn update_incorrect_sizes(&mut self, now: SimTime) {
         for state in &mut self.groups {
             state.update_incorrect_size(now);

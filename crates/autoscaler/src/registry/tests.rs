@@ -164,9 +164,8 @@ fn a_number_of_nodes_is_incorrect_when_no_machine_explains_it() {
 fn an_incorrect_size_keeps_its_time_only_while_it_stays_the_same() {
     let mut scene = Scene::of(There { target: 6, ready: 4, ..There::default() }, &[]);
     let group = scene.group;
-    let since = |scene: &Scene| {
-        scene.registry.group(group).incorrect.as_ref().map(|size| size.first_seen)
-    };
+    let since =
+        |scene: &Scene| scene.registry.group(group).incorrect.as_ref().map(|size| size.first_seen);
     let first = scene.fixture.now;
     scene.pass(60);
     scene.update();
