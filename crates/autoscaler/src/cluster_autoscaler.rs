@@ -37,8 +37,8 @@ use report::Told;
 /// Cluster Autoscaler 1.36, as far as it decides anything.
 ///
 /// Where upstream leaves a choice to chance, ours is fixed: pod groups go by their first pod, node
-/// groups and nodes by id, and one of several best options is drawn from seed and loop number.
-#[derive(Debug)]
+/// groups and nodes by id, and one of several best options is drawn from seed and instant.
+#[derive(Clone, Debug)]
 pub struct ClusterAutoscaler {
     settings: Settings,
     seed: u64,
@@ -53,6 +53,8 @@ pub struct ClusterAutoscaler {
     started_at: Option<SimTime>,
     last_loop_at: Option<SimTime>,
     loop_number: u64,
+    /// How many loops there were at this instant before.
+    turn: u64,
     told: Told,
     last_loop: Option<LoopReport>,
     execution: Execution,
@@ -118,6 +120,7 @@ impl ClusterAutoscaler {
             started_at: None,
             last_loop_at: None,
             loop_number: 0,
+            turn: 0,
             told: Told::default(),
             last_loop: None,
             execution: Execution::default(),
@@ -257,6 +260,7 @@ impl ClusterAutoscaler {
             clean_up_taints(step, &self.settings);
         }
         let now = step.now;
+        self.registry.expect_pools(self.templates.expected_pools(step.fork));
         if !self.settings.scale_up_from_zero && self.is_not_actionable(step) {
             return Flow::Stop;
         }
@@ -267,7 +271,11 @@ impl ClusterAutoscaler {
             step.decrease_target(failure.group, failure.count);
         }
         step.report.failed_scale_ups = update.failures;
-        self.templates.remember(step.fork, &self.registry, &self.settings, now);
+        let remembered = self.templates.remember(step.fork, &self.registry, &self.settings, now);
+        if let Err(words) = remembered {
+            step.report.error = Some(words);
+            return Flow::Stop;
+        }
         self.give_up_unregistered(step);
         if !self.registry.is_cluster_healthy(&self.settings) {
             self.scale_down.forget_unneeded();
@@ -347,6 +355,7 @@ impl ClusterAutoscaler {
             let state = classes[id.index()].map(|class| class.state);
             let goes = fork.node(*id).group == Some(group) && state == Some(NodeState::NotStarted);
             if goes {
+                fork.forget_claims_on(*id);
                 for pod in fork.node(*id).pods.clone() {
                     fork.unbind(pod);
                 }
@@ -403,7 +412,7 @@ impl ClusterAutoscaler {
             registered_count: self.registry.nodes().len(),
             node_count: step.fork.node_count(),
             all_or_nothing: false,
-            draw: draw(self.seed, self.loop_number),
+            draw: draw(self.seed, step.now, self.turn),
             now: step.now,
         }
     }
@@ -445,7 +454,8 @@ impl ClusterAutoscaler {
 
     /// Until when loops would decide nothing, as long as the cluster stays as it is.
     fn idle_until(&self, step: &Step<'_, '_>) -> Option<SimTime> {
-        if !step.actions.is_empty() || self.registry.changed() || step.scale_down_disabled {
+        let changes_by_itself = self.registry.changed() || self.templates.expects_otherwise();
+        if !step.actions.is_empty() || changes_by_itself || step.scale_down_disabled {
             return None;
         }
         let registry = self.registry.next_change(step.fork, step.now);
@@ -463,6 +473,7 @@ impl NodeAutoscaler for ClusterAutoscaler {
 
     fn decide(&mut self, cluster: &mut Fork<'_>, now: SimTime) -> Decision {
         self.loop_number += 1;
+        self.turn = if self.last_loop_at == Some(now) { self.turn + 1 } else { 0 };
         self.started_at.get_or_insert(now);
         let targets: Vec<u32> = cluster.groups().map(|(_, group)| group.target_size).collect();
         let salvo_counts = vec![0; targets.len()];

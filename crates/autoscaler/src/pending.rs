@@ -17,6 +17,7 @@ use plimsoll_core::{Cluster, Fork, PodBirth, SimDuration, SimTime};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::registry::GPU_RESOURCE;
+use crate::scale_up::equivalence::HopelessClaimants;
 use crate::settings::Settings;
 
 /// Overrides `new-pod-scale-up-delay` for one pod, where it is longer.
@@ -143,10 +144,16 @@ impl PendingPods {
     ) -> Sorted {
         let mut sorted = Sorted::default();
         let mut waiting = self.waiting_pods(fork, settings, &mut sorted, now);
+        // A stand-in is looked for where its pod was placed in the loop before.
         let real = waiting.len();
-        waiting.extend(drained.iter().map(|pod| stand_in(fork, *pod)));
+        let mut originals: FxHashMap<PodId, u64> = FxHashMap::default();
+        for pod in drained {
+            let stand_in = stand_in(fork, *pod);
+            originals.insert(stand_in, fork.pod(*pod).serial);
+            waiting.push(stand_in);
+        }
         let stand_ins: FxHashSet<PodId> = waiting[real..].iter().copied().collect();
-        let mut homeless = self.place(fork, upcoming, waiting, &stand_ins, &mut sorted, now);
+        let mut homeless = self.place(fork, upcoming, waiting, &originals, &mut sorted, now);
         homeless.retain(|pod| {
             let is_daemon = is_daemon_set_pod(fork, *pod);
             if is_daemon {
@@ -224,7 +231,7 @@ impl PendingPods {
         fork: &mut Fork<'_>,
         upcoming: &[Upcoming],
         mut pods: Vec<PodId>,
-        stand_ins: &FxHashSet<PodId>,
+        originals: &FxHashMap<PodId, u64>,
         sorted: &mut Sorted,
         now: SimTime,
     ) -> Vec<PodId> {
@@ -237,6 +244,7 @@ impl PendingPods {
         let keys: FxHashMap<NodeId, (u32, u32)> =
             upcoming.iter().map(|one| (one.node, one.key)).collect();
         let mut hopeless: FxHashSet<ShapeId> = FxHashSet::default();
+        let mut claimants = HopelessClaimants::default();
         let mut homeless = Vec::new();
         for id in pods {
             let shape = fork.pod(id).shape;
@@ -244,25 +252,25 @@ impl PendingPods {
                 homeless.push(id);
                 continue;
             }
-            let serial = (!stand_ins.contains(&id)).then(|| fork.pod(id).serial);
-            let hinted = serial.and_then(|serial| self.hints.get(fork, serial, upcoming));
+            let serial = originals.get(&id).copied().unwrap_or_else(|| fork.pod(id).serial);
+            let hinted = self.hints.get(fork, serial, upcoming);
             let node = match hinted.filter(|node| fork.fits(shape, *node)) {
                 Some(node) => Some(node),
+                None if claimants.has_one_like(fork, id) => None,
                 None => fork.first_fit(shape, NodeId(self.next_start)).inspect(|node| {
                     self.next_start = node.0 + 1;
                 }),
             };
             let Some(node) = node else {
                 hopeless.insert(shape);
+                claimants.note(fork, id);
                 homeless.push(id);
                 continue;
             };
-            fork.bind(id, node, now);
+            fork.bind_with_devices(id, node, now);
             sorted.outcomes.push((id, PodOutcome::FitsExisting));
-            if let Some(serial) = serial {
-                let key = keys.get(&node).copied();
-                self.hints.set(fork, serial, node, key);
-            }
+            let key = keys.get(&node).copied();
+            self.hints.set(fork, serial, node, key);
         }
         homeless
     }

@@ -11,12 +11,12 @@ mod instances;
 mod nodes;
 
 pub use groups::{GroupState, IncorrectSize, ScaleUpRequest};
-pub(crate) use nodes::waits_for_gpu;
 pub(crate) use nodes::{GPU_LABEL, GPU_RESOURCE};
 pub use nodes::{NodeClass, NodeState};
 
 use std::sync::Arc;
 
+use plimsoll_core::devices::PoolCounts;
 use plimsoll_core::ids::{GroupId, NodeId};
 use plimsoll_core::{Cluster, SimTime};
 
@@ -114,6 +114,12 @@ impl Registry {
         self.scan.run(cluster, settings, now, &mut self.groups);
     }
 
+    /// Says which pools of devices a node of each group must have to be ready, by group; an empty list:
+    /// none. Before [`Registry::update`].
+    pub fn expect_pools(&mut self, pools: Vec<PoolCounts>) {
+        self.scan.expect_pools(pools);
+    }
+
     fn update_requests(&mut self, cluster: &Cluster, now: SimTime, update: &mut RegistryUpdate) {
         self.backoff.forget_stale(now);
         for (id, group) in cluster.groups() {
@@ -200,6 +206,12 @@ impl Registry {
     #[must_use]
     pub fn ready_count(&self) -> usize {
         self.scan.ready_count
+    }
+
+    /// How many nodes are unready for want of their GPUs or devices.
+    #[must_use]
+    pub fn resource_unready_count(&self) -> u32 {
+        self.scan.resource_unready_count
     }
 
     /// What is known of a group, as of the last update.

@@ -41,7 +41,7 @@ use planner::Planner;
 use told::Told;
 
 /// The scale-down half of the autoscaler.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ScaleDown {
     settings: Settings,
     planner: Planner,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::devices::slice::ResourceSliceObject;
 use crate::labels::Labels;
 use crate::node::NodeSpec;
 use crate::time::{SimDuration, SimTime};
@@ -31,6 +32,9 @@ pub struct NodeGroupSpec {
     pub template_annotations: Labels,
     /// What the autoscaler does differently with this group.
     pub autoscaling_options: NodeGroupOptions,
+    /// The devices that a new node brings: each name, and that of each pool, is followed by the
+    /// node's; a pool without a name is called like the node.
+    pub template_slices: Vec<ResourceSliceObject>,
     /// How many machines the cloud has been asked for; `None`: as many as there are.
     pub target_size: Option<u32>,
     /// The machines the cloud lists; `None`: the group's Nodes, all running.

@@ -47,6 +47,8 @@ pub struct LoopReport {
     pub cleaned: Vec<(NodeId, String, Vec<&'static str>)>,
     /// The loop went on to look at pods.
     pub reached_pods: bool,
+    /// The error that ended the loop early, in upstream's words.
+    pub error: Option<String>,
 }
 
 impl LoopReport {
@@ -65,6 +67,7 @@ impl LoopReport {
             failed_scale_ups: Vec::new(),
             cleaned: Vec::new(),
             reached_pods: false,
+            error: None,
         }
     }
 

@@ -17,6 +17,8 @@ pub struct GroupState {
     pub ready: u32,
     /// Nodes that should be ready and are not.
     pub unready: u32,
+    /// Those of them that are unready for want of their GPUs or devices.
+    pub resource_unready: u32,
     /// Nodes that have registered lately and are not ready yet.
     pub not_started: u32,
     /// Nodes whose machine is gone or going.
@@ -77,6 +79,7 @@ impl GroupState {
         self.registered = 0;
         self.ready = 0;
         self.unready = 0;
+        self.resource_unready = 0;
         self.not_started = 0;
         self.deleted = 0;
         self.nodes_digest = 0;

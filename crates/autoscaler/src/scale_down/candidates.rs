@@ -42,7 +42,7 @@ pub(super) struct Eligibility<'a> {
 }
 
 /// What the choice came to.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Candidates {
     /// Any node that is no candidate by its group aside.
     pub(super) any: bool,

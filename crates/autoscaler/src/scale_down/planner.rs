@@ -18,7 +18,7 @@ use crate::loop_context::LoopContext;
 use crate::settings::Settings;
 
 /// The planner. See the module's text.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Planner {
     pub(super) rules: DrainRules,
     pub(super) unneeded: UnneededNodes,

@@ -109,7 +109,7 @@ pub(super) enum Outlook {
 
 /// What simulations found unremovable, until it is looked at again. Entries go by time or with the
 /// node, never because a node has become empty.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct UnremovableMemory {
     entries: Vec<Remembered>,
     /// By node: one more than the place in `entries`; 0 stands for none.

@@ -1,4 +1,8 @@
 //! How much of a node its pods ask for.
+//!
+//! Source: `simulator/utilization/info.go` of release 1.36.
+
+use std::borrow::Cow;
 
 use plimsoll_core::catalog::{CPU, MEMORY};
 use plimsoll_core::ids::{GroupId, NodeId, PodId, ResourceId, TemplateId};
@@ -7,18 +11,46 @@ use plimsoll_core::{Cluster, SimTime, drain};
 use crate::settings::{GroupOptions, Settings};
 
 /// Requests as parts of what pods may use of a node, as the planner sees them.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Utilization {
-    /// Of the cpu; 0 on a node with GPUs.
+    /// Of the cpu; 0 on a node that is judged by its GPUs or its devices.
     pub cpu: f64,
-    /// Of the memory; 0 on a node with GPUs.
+    /// Of the memory; 0 on a node that is judged by its GPUs or its devices.
     pub memory: f64,
     /// Of the GPUs, on a node that has some: it is judged by them alone.
     pub gpu: Option<f64>,
-    /// The resource that is used most, by its Kubernetes name; empty when the node has no size.
-    pub resource: &'static str,
+    /// Of the pool of devices that is used most, on a node that has slices of its own and no GPUs as
+    /// a resource: it is judged by that alone.
+    pub dynamic_resource: Option<f64>,
+    /// The resource that is used most, by its Kubernetes name, or `driver/pool`; empty when the node
+    /// has no size, or a pool of its is not whole.
+    pub resource: Cow<'static, str>,
     /// How much of that resource is used: what the threshold is held against.
     pub dominant: f64,
+}
+
+impl Utilization {
+    /// What upstream goes on with when it logs that something about a node is wrong.
+    fn nothing() -> Utilization {
+        let resource = Cow::Borrowed("");
+        Utilization {
+            cpu: 0.0,
+            memory: 0.0,
+            gpu: None,
+            dynamic_resource: None,
+            resource,
+            dominant: 0.0,
+        }
+    }
+
+    /// Of the node's own devices.
+    fn of_devices(cluster: &Cluster, node: NodeId) -> Utilization {
+        let Ok(Some((pool, used))) = cluster.highest_pool_use(node) else {
+            return Utilization::nothing();
+        };
+        let (resource, dynamic_resource) = (Cow::Owned(pool), Some(used));
+        Utilization { dynamic_resource, resource, dominant: used, ..Utilization::nothing() }
+    }
 }
 
 /// The resource that stands for a GPU.
@@ -27,7 +59,7 @@ pub(super) const GPU_RESOURCE: &str = "nvidia.com/gpu";
 pub(super) const GPU_LABEL: &str = "k8s.amazonaws.com/accelerator";
 
 /// Which pods count, and what is known about kinds of nodes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct UtilizationReader {
     flags: GroupOptions,
     ignore_mirrors: bool,
@@ -79,7 +111,8 @@ impl UtilizationReader {
         node: NodeId,
         template: TemplateId,
     ) -> bool {
-        if self.ignore_mirrors || self.looks_at_terminating {
+        let looks_at_pods = self.ignore_mirrors || self.looks_at_terminating;
+        if looks_at_pods || cluster.has_own_devices(node) {
             return false;
         }
         let group = cluster.node(node).group;
@@ -131,15 +164,19 @@ impl UtilizationReader {
                 .resource(GPU_RESOURCE)
                 .and_then(|gpu| self.ratio(cluster, node, gpu, now))
                 .unwrap_or(0.0);
-            let found = Utilization {
-                cpu: 0.0,
-                memory: 0.0,
-                gpu: Some(gpu),
-                resource: GPU_RESOURCE,
-                dominant: gpu,
-            };
+            let gpu_alone = Utilization { gpu: Some(gpu), ..Utilization::nothing() };
+            let resource = Cow::Borrowed(GPU_RESOURCE);
             let options = self.options_of(cluster.node(node).group);
-            return (found, gpu > options.scale_down_gpu_utilization_threshold);
+            return (
+                Utilization { resource, dominant: gpu, ..gpu_alone },
+                gpu > options.scale_down_gpu_utilization_threshold,
+            );
+        }
+        let options = self.options_of(cluster.node(node).group);
+        if cluster.has_own_devices(node) {
+            let found = Utilization::of_devices(cluster, node);
+            let is_above = found.dominant > options.scale_down_utilization_threshold;
+            return (found, is_above);
         }
         let cpu = self.ratio(cluster, node, CPU, now);
         let memory = self.ratio(cluster, node, MEMORY, now);
@@ -147,13 +184,14 @@ impl UtilizationReader {
             (Some(cpu), Some(memory)) => {
                 let (resource, dominant) =
                     if cpu > memory { ("cpu", cpu) } else { ("memory", memory) };
-                Utilization { cpu, memory, gpu: None, resource, dominant }
+                let resource = Cow::Borrowed(resource);
+                Utilization { cpu, memory, resource, dominant, ..Utilization::nothing() }
             }
-            // Upstream logs the error and goes on with a utilization of nothing.
-            _ => Utilization { cpu: 0.0, memory: 0.0, gpu: None, resource: "", dominant: 0.0 },
+            _ => Utilization::nothing(),
         };
         let options = self.options_of(cluster.node(node).group);
-        (found, found.dominant > options.scale_down_utilization_threshold)
+        let is_above = found.dominant > options.scale_down_utilization_threshold;
+        (found, is_above)
     }
 
     fn is_judged_by_gpu(&mut self, cluster: &Cluster, template: TemplateId) -> bool {

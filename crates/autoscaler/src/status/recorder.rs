@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use plimsoll_core::ids::{GroupId, PodId};
 use plimsoll_core::{Cluster, SimTime};
 
-use super::conditions::{Candidates, ClusterStatus, NodeTotals, StatusInputs};
+use super::conditions::{Candidates, ClusterStatus, NodeCounts, StatusInputs};
 use super::deletions::DeletionBook;
 use super::events::{Event, Growth, triggered_text};
 use super::families as family;
@@ -25,14 +25,14 @@ use crate::scale_up::{Increase, ScaleUpResult};
 use crate::settings::Settings;
 
 /// The recorder. See the module's text.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Recorder {
     events: Vec<Event>,
     metrics: Metrics,
     /// The status after the last loop but one.
     before: Option<ClusterStatus>,
     current: Option<OpenLoop>,
-    totals: NodeTotals,
+    totals: NodeCounts,
     candidates: Candidates,
     deletions: DeletionBook,
     /// By group index: reasons of back-offs that were shown.
@@ -40,7 +40,7 @@ pub struct Recorder {
 }
 
 /// The last loop, until the next one begins.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct OpenLoop {
     at: SimTime,
     /// Why the loop ended before anything was looked at.
@@ -71,7 +71,7 @@ impl Recorder {
             metrics: observation::at_start(settings),
             before: None,
             current: None,
-            totals: NodeTotals::default(),
+            totals: NodeCounts::default(),
             candidates: Candidates::default(),
             deletions: DeletionBook::default(),
             backoff_reasons: Vec::new(),
@@ -108,7 +108,7 @@ impl Recorder {
             current.not_actionable = Some(why);
         }
         self.metrics.set(&family::CLUSTER_SAFE_TO_AUTOSCALE, &[], 0);
-        observation::show_node_counts(&mut self.metrics, &super::NodeCounts::default());
+        observation::show_node_counts(&mut self.metrics, &NodeCounts::default());
     }
 
     /// The registry is up to date.
@@ -131,6 +131,9 @@ impl Recorder {
         for failure in &report.failed_scale_ups {
             let gpus = GpuLabels::of_template(cluster, &cluster.group(failure.group).spec.template);
             self.count_failure(&failure.error.code, failure.count, &gpus);
+        }
+        if report.error.is_some() {
+            self.fail("internalError");
         }
         if report.reached_pods {
             self.metrics.set(&family::LAST_ACTIVITY, &["autoscaling"], now.as_seconds());
@@ -406,7 +409,7 @@ impl Recorder {
             cluster,
             settings,
             registry,
-            totals: &self.totals,
+            totals: self.totals,
             candidates: &self.candidates,
             at: current.at,
         };

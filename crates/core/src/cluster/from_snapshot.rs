@@ -68,7 +68,7 @@ impl Cluster {
             Object::Service(one) => {
                 self.set_service(&one.namespace, &one.name, one.selector.clone());
             }
-            Object::ResourceSlice(one) => self.devices.add_slice(one.clone()),
+            Object::ResourceSlice(one) => self.add_slice(one.clone()),
             Object::DeviceClass(one) => {
                 self.devices.add_class(one.clone());
                 self.forget_indexes();

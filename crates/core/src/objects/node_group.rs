@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::device_slices;
 use super::error::FieldError;
 use super::fields::{self, Fields, Read};
 use super::metadata;
@@ -13,7 +14,7 @@ use crate::node_group::{
 };
 
 /// The fields of `spec`.
-const SPEC_FIELDS: [&str; 9] = [
+const SPEC_FIELDS: [&str; 10] = [
     "minSize",
     "maxSize",
     "instanceType",
@@ -23,6 +24,7 @@ const SPEC_FIELDS: [&str; 9] = [
     "bootDelay",
     "autoscalingOptions",
     "template",
+    "templateResourceSlices",
 ];
 /// The fields of `spec.autoscalingOptions`.
 const OPTION_FIELDS: [&str; 9] = [
@@ -96,6 +98,7 @@ fn read_spec(spec: Fields<'_>, name: &str) -> Read<NodeGroupSpec> {
         autoscaling_options: spec.inside("autoscalingOptions", read_options)?.unwrap_or_default(),
         template,
         template_annotations,
+        template_slices: device_slices::read_templates(spec)?,
         ..NodeGroupSpec::default()
     })
 }

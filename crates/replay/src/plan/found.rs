@@ -48,6 +48,7 @@ pub(super) fn plan_of(cluster: &Cluster, autoscaler: &ClusterAutoscaler, at: Sim
     plan.events = events.map(ToString::to_string).collect();
     plan.events.extend(scale_up.complaints.iter().cloned());
     plan.events.sort();
+    plan.error.clone_from(&report.error);
     plan.pods = names.pending_pods(report);
     tell_machines(&mut plan, &names, report);
     tell_scale_down(&mut plan, &names, autoscaler, report);
@@ -112,6 +113,7 @@ fn empty(strategy: Strategy, at: SimTime) -> Plan {
         removed_instances: Vec::new(),
         equivalence_groups: Vec::new(),
         events: Vec::new(),
+        error: None,
         pods: Vec::new(),
         reasons: Vec::new(),
         cost_per_hour: None,
@@ -174,7 +176,7 @@ fn tell_scale_down(
             cpu: found.cpu,
             memory: found.memory,
             gpu: found.gpu,
-            resource: found.resource.to_owned(),
+            resource: found.resource.to_string(),
             dominant: found.dominant,
         };
         (node(*id), utilization)
