@@ -291,7 +291,9 @@ impl ClusterAutoscaler {
             step.report.events.push(Event::cluster_unhealthy("Cluster is unhealthy"));
             return Flow::Stop;
         }
-        self.delete_failed(step);
+        if self.delete_failed(step) {
+            self.registry.recalculate(&step.targets);
+        }
         let sizes = self.registry.sizes_to_fix(now);
         for (group, by) in &sizes {
             step.decrease_target(*group, *by);

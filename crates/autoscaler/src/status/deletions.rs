@@ -145,8 +145,7 @@ impl DeletionBook {
             // Upstream tells it where it marks the node, and again where it gives up all of them.
             let event = Event::marking_failed(&going.name, words);
             events.extend([event.clone(), event]);
-            let stays =
-                |one: &Marking| one.with_drain && !with_drain || one.with_drain == with_drain;
+            let stays = |one: &Marking| one.with_drain || !with_drain;
             for one in self.marking.extract_if(.., |one| stays(one)) {
                 self.going.remove(&one.node);
             }
