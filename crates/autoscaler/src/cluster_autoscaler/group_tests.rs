@@ -5,11 +5,13 @@
 //! `clusterstate_test.go` of release 1.36, with inputs of our own.
 
 use expect_test::expect;
+use plimsoll_core::ids::PodId;
 use plimsoll_core::node_group::{InstanceError, InstanceState};
 use plimsoll_core::{NodeGroupSpec, PodSpec, SimDuration};
 
 use super::*;
 use crate::fixture::{Fixture, pod_spec};
+use crate::pending::PodOutcome;
 
 fn atomic(spec: &mut NodeGroupSpec) {
     spec.autoscaling_options.zero_or_max_node_scaling = Some(true);
