@@ -125,7 +125,7 @@ static ROWS: &[Row] = &[
     Row("enable-csi-node-aware-scheduling", 10, Values::Switch),
 ];
 
-/// The scan interval and all flags of a seed. Half of the scenarios change a few flags only, so that
+/// The scan interval and all flags of a seed. Three scenarios of ten change a few flags only, so that
 /// defaults are met as well.
 pub(super) fn draw(seed: u64) -> (SimDuration, Map<String, Value>) {
     let mut dice = Dice::new(seed, "fuzz/flags");
