@@ -17,6 +17,7 @@ use plimsoll_core::{Cluster, Fork, PodBirth, SimDuration, SimTime};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::registry::GPU_RESOURCE;
+use crate::scale_up::equivalence::HopelessClaimants;
 use crate::settings::Settings;
 
 /// Overrides `new-pod-scale-up-delay` for one pod, where it is longer.
@@ -243,6 +244,7 @@ impl PendingPods {
         let keys: FxHashMap<NodeId, (u32, u32)> =
             upcoming.iter().map(|one| (one.node, one.key)).collect();
         let mut hopeless: FxHashSet<ShapeId> = FxHashSet::default();
+        let mut claimants = HopelessClaimants::default();
         let mut homeless = Vec::new();
         for id in pods {
             let shape = fork.pod(id).shape;
@@ -254,16 +256,18 @@ impl PendingPods {
             let hinted = self.hints.get(fork, serial, upcoming);
             let node = match hinted.filter(|node| fork.fits(shape, *node)) {
                 Some(node) => Some(node),
+                None if claimants.has_one_like(fork, id) => None,
                 None => fork.first_fit(shape, NodeId(self.next_start)).inspect(|node| {
                     self.next_start = node.0 + 1;
                 }),
             };
             let Some(node) = node else {
                 hopeless.insert(shape);
+                claimants.note(fork, id);
                 homeless.push(id);
                 continue;
             };
-            fork.bind(id, node, now);
+            fork.bind_with_devices(id, node, now);
             sorted.outcomes.push((id, PodOutcome::FitsExisting));
             let key = keys.get(&node).copied();
             self.hints.set(fork, serial, node, key);
@@ -363,7 +367,7 @@ impl ExpendableShapes {
     fn look_at_new_shapes(&mut self, cluster: &Cluster, settings: &Settings) {
         let count = cluster.catalog().shape_count();
         for shape in (self.seen..count).map(ShapeId::at) {
-            if cluster.shape(shape).priority < settings.expendable_pods_priority_cutoff {
+            if cluster.shape(shape).is_expendable(settings.expendable_pods_priority_cutoff) {
                 self.shapes.push(shape);
             }
         }

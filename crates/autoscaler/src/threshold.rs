@@ -261,7 +261,9 @@ impl NodeAutoscaler for Threshold {
     fn decide(&mut self, cluster: &mut Fork<'_>, now: SimTime) -> Decision {
         let mut decision = Decision::default();
         self.registry.update(cluster, &self.flags, now);
-        self.templates.remember(cluster, &self.registry, &self.flags, now);
+        if let Err(text) = self.templates.remember(cluster, &self.registry, &self.flags, now) {
+            decision.reasons.push(Reason { subject: Subject::Cluster, text });
+        }
         let failed = failed_machines(cluster);
         for (group, ids) in failed.clone() {
             decision.actions.push(Action::DeleteInstances { group, ids, reason: "CreationFailed" });
@@ -282,7 +284,7 @@ impl NodeAutoscaler for Threshold {
             self.scale_down(cluster, &failed, now, &mut decision);
         }
         if decision.actions.is_empty() && !self.registry.changed() {
-            let next = self.registry.next_change(cluster, &self.flags, now);
+            let next = self.registry.next_change(cluster, now);
             decision.idle_until = Some(next.min(drains_change_at(cluster, now)));
         }
         decision

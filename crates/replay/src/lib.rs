@@ -10,6 +10,7 @@ pub mod fuzz;
 pub mod goldens;
 pub mod hopeless;
 pub mod ledger;
+pub mod plan;
 pub mod priorities;
 pub mod recording;
 pub mod relive;

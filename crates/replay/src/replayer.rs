@@ -358,6 +358,7 @@ impl Replayer {
         };
         let (priorities, problem) = priorities_of(&snapshot.others);
         settings.priorities = priorities;
+        settings.priorities_problem.clone_from(&problem);
         let mut surroundings = surroundings_of(snapshot, merged);
         if let Some(recording) = &recording {
             surroundings.worker_pools.clone_from(&recording.worker_pools);
@@ -563,11 +564,12 @@ fn live_through(
     ledger: &mut Ledger,
     progress: &mut dyn FnMut(SimTime),
 ) -> Result<(), DriveError> {
+    let flags = autoscaler.as_ref().and_then(|one| one.limits());
     let course = Course {
         start: stage.window.from,
         end: stage.window.to,
         scan_interval: stage.settings.scan_interval,
-        frequent_loops: stage.settings.frequent_loops_enabled,
+        frequent_loops: flags.is_some_and(|flags| flags.frequent_loops_enabled),
     };
     let scaled_by = autoscaler.as_deref_mut().map(|one| one as _);
     driver::drive(world, scaled_by, &course, ledger, progress)

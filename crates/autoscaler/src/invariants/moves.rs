@@ -282,7 +282,7 @@ mod tests {
         fixture.cluster.add_budget(DisruptionBudgetObject {
             namespace: "shop".to_owned(),
             name: "web".to_owned(),
-            selector: Some(plimsoll_core::LabelSelector::default()),
+            selector: Some(plimsoll_core::labels::LabelSelector::default()),
             rule: DisruptionRule::MinAvailable(CountOrPercent::Count(3)),
             disruptions_allowed: Some(0),
             disrupted_pods: Default::default(),
