@@ -273,7 +273,8 @@ impl NodeAutoscaler for Threshold {
             return decision;
         }
         if let Some(ends) = self.cooldown_ends().filter(|ends| *ends > now) {
-            decision.idle_until = Some(ends);
+            // A deletion that the cloud refuses is asked for again in the next loop.
+            decision.idle_until = decision.actions.is_empty().then_some(ends);
             return decision;
         }
         let waiting = waiting_pods(cluster);

@@ -111,8 +111,11 @@ static ROWS: &[Row] = &[
     Row("ignore-daemonsets-utilization", 15, Values::Switch),
     Row("ignore-mirror-pods-utilization", 8, Values::Switch),
     Row("min-replica-count", 8, Values::Of(&["0", "1", "3"])),
-    // Features that a later release may play.
+    // Features that are new, or that a later release may play.
     Row("salvo-scale-up", 20, Values::Switch),
+    Row("salvo-scale-up-budget", 10, SHORT_TIMES),
+    Row("parallel-scale-up", 20, Values::Switch),
+    Row("emit-per-nodegroup-metrics", 5, Values::Switch),
     Row("fastpath-binpacking-enabled", 20, Values::Switch),
     Row("scaleup-simulation-for-skipped-node-groups-enabled", 20, Values::Switch),
     Row("enable-proactive-scaleup", 20, Values::Switch),
@@ -125,7 +128,7 @@ static ROWS: &[Row] = &[
     Row("enable-csi-node-aware-scheduling", 10, Values::Switch),
 ];
 
-/// The scan interval and all flags of a seed. Half of the scenarios change a few flags only, so that
+/// The scan interval and all flags of a seed. Three scenarios of ten change a few flags only, so that
 /// defaults are met as well.
 pub(super) fn draw(seed: u64) -> (SimDuration, Map<String, Value>) {
     let mut dice = Dice::new(seed, "fuzz/flags");

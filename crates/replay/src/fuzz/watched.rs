@@ -14,7 +14,7 @@ use plimsoll_autoscaler::{
     ThresholdSettings,
 };
 use plimsoll_core::ids::{BudgetId, GroupId};
-use plimsoll_core::{Cluster, Fork, SimTime};
+use plimsoll_core::{Cluster, Fork, SimDuration, SimTime};
 
 use super::Coverage;
 use super::trial::Found;
@@ -87,6 +87,8 @@ impl Subject {
 pub(super) struct Watched {
     subject: Subject,
     settings: Settings,
+    /// From loop to loop. A loop between those of this grid promises nothing.
+    scan_interval: SimDuration,
     findings: Rc<RefCell<Findings>>,
     world: WorldState,
     retries: Retries,
@@ -117,6 +119,7 @@ impl Watched {
                 Subject::ClusterAutoscaler(Box::new(ClusterAutoscaler::new(settings.clone(), seed)))
             }
         };
+        let scan_interval = settings.scan_interval;
         // The threshold rule knows no flags: it goes by their defaults.
         let settings = match subject {
             Subject::ClusterAutoscaler(_) => settings.clone(),
@@ -127,6 +130,7 @@ impl Watched {
             retries: Retries::new(&settings),
             unregistered: Unregistered::new(&settings),
             settings,
+            scan_interval,
             findings,
             world: WorldState::new(has_backoff),
             idle: None,
@@ -164,7 +168,9 @@ impl Watched {
         }
         // A promise holds until its end, whatever loops in between promise.
         if !skipped {
-            self.idle = decision.idle_until.map(|until| (version, until));
+            let is_on_grid = (now - findings.start).0 % self.scan_interval.0 == 0;
+            let until = decision.idle_until.filter(|_| is_on_grid);
+            self.idle = until.map(|until| (version, until));
         }
     }
 
@@ -272,6 +278,18 @@ impl NodeAutoscaler for Watched {
         self.findings.borrow_mut().coverage.loops += 1;
         // No loop is left out.
         Decision { idle_until: None, ..decision }
+    }
+
+    fn still_wants(&mut self, action: &Action) -> bool {
+        self.subject.as_dyn().still_wants(action)
+    }
+
+    fn limits(&self) -> Option<&Settings> {
+        self.subject.peek().limits()
+    }
+
+    fn was_productive(&self) -> bool {
+        self.subject.peek().was_productive()
     }
 
     fn resume(&mut self, cluster: &Cluster, now: SimTime) -> Vec<Action> {
