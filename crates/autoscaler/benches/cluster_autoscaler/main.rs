@@ -153,11 +153,8 @@ fn filter_out_schedulable_1000_nodes(bencher: Bencher<'_, '_>) {
 /// Pods that the scheduler has not got to yet, and that all fit: each is placed.
 #[divan::bench]
 fn place_30000_on_1000_nodes(bencher: Bencher<'_, '_>) {
-    let row = Row {
-        name: "place 30,000 pending pods on 1,000 nodes",
-        upstream: None,
-        limit: ms(40),
-    };
+    let row =
+        Row { name: "place 30,000 pending pods on 1,000 nodes", upstream: None, limit: ms(40) };
     let mut cluster = Cluster::default();
     add_group(&mut cluster, size(10_000, 10_000, 110), 1_000, 1_000);
     add_pods(&mut cluster, &pod_spec(200, 200), Some("owner"), 30_000);
@@ -207,15 +204,15 @@ fn bench_scale_up(bencher: Bencher<'_, '_>, row: Row, owner: Option<&str>) {
     let mut cluster = Cluster::default();
     let group = add_group(&mut cluster, size(10_000, 10_000, 100), 0, 10_000);
     add_pods(&mut cluster, &pod_spec(200, 200), owner, 50_000);
-    bencher
-        .with_inputs(|| autoscaler(&cluster, run_once_settings()))
-        .bench_local_values(|mut autoscaler| {
+    bencher.with_inputs(|| autoscaler(&cluster, run_once_settings())).bench_local_values(
+        |mut autoscaler| {
             let mut cluster = cluster.clone();
             let decision = row.sample(|| autoscaler.decide(&mut cluster.fork(), NOW));
             let increase = plimsoll_autoscaler::Action::IncreaseSize { group, delta: 1_000 };
             assert_eq!(decision.actions, [increase]);
             (cluster, autoscaler)
-        });
+        },
+    );
 }
 
 #[divan::bench]
@@ -263,13 +260,13 @@ fn scale_down_loop(bencher: Bencher<'_, '_>) {
         max_drain_parallelism: 2_000,
         ..run_once_settings()
     };
-    bencher
-        .with_inputs(|| autoscaler(&cluster, settings.clone()))
-        .bench_local_values(|mut autoscaler| {
+    bencher.with_inputs(|| autoscaler(&cluster, settings.clone())).bench_local_values(
+        |mut autoscaler| {
             let mut cluster = cluster.clone();
             let decision = row.sample(|| autoscaler.decide(&mut cluster.fork(), NOW));
             let started = &autoscaler.last_loop().expect("a loop has run").started;
             assert_eq!(started.len(), 1_200);
             (cluster, autoscaler, decision)
-        });
+        },
+    );
 }

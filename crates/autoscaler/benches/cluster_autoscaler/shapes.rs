@@ -18,23 +18,23 @@ use plimsoll_core::{
 };
 
 /// The hostname label.
-pub const HOSTNAME: &str = "kubernetes.io/hostname";
+pub(crate) const HOSTNAME: &str = "kubernetes.io/hostname";
 /// The zone label.
-pub const ZONE: &str = "topology.kubernetes.io/zone";
+pub(crate) const ZONE: &str = "topology.kubernetes.io/zone";
 /// When everything happens.
-pub const NOW: SimTime = SimTime(1_767_592_800_000);
+pub(crate) const NOW: SimTime = SimTime(1_767_592_800_000);
 /// As many pods as upstream's test nodes hold.
 const PODS_PER_NODE: i64 = 100;
 
 /// The sizes of a node.
-pub fn size(cpu_milli: i64, memory_bytes: i64, pods: i64) -> ResourceMap {
+pub(crate) fn size(cpu_milli: i64, memory_bytes: i64, pods: i64) -> ResourceMap {
     [("cpu", cpu_milli), ("memory", memory_bytes), ("pods", pods)]
         .map(|(name, amount)| (name.to_owned(), amount))
         .into()
 }
 
 /// What a node looks like.
-pub fn node_spec(size: ResourceMap, labels: &[(&str, &str)]) -> NodeSpec {
+pub(crate) fn node_spec(size: ResourceMap, labels: &[(&str, &str)]) -> NodeSpec {
     let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
     NodeSpec {
         labels: labels.collect(),
@@ -45,7 +45,7 @@ pub fn node_spec(size: ResourceMap, labels: &[(&str, &str)]) -> NodeSpec {
 }
 
 /// What a pod asks for.
-pub fn pod_spec(cpu_milli: i64, memory_bytes: i64) -> PodSpec {
+pub(crate) fn pod_spec(cpu_milli: i64, memory_bytes: i64) -> PodSpec {
     PodSpec {
         namespace: "universe".into(),
         labels: Labels::from([("app".to_owned(), "estimatee".to_owned())]),
@@ -65,7 +65,7 @@ fn estimatees() -> LabelSelector {
 }
 
 /// The same pod, which wants none of its like on its node.
-pub fn alone_by_hostname(mut spec: PodSpec) -> PodSpec {
+pub(crate) fn alone_by_hostname(mut spec: PodSpec) -> PodSpec {
     let term = PodAffinityTerm {
         topology_key: HOSTNAME.to_owned(),
         selector: Some(estimatees()),
@@ -77,7 +77,7 @@ pub fn alone_by_hostname(mut spec: PodSpec) -> PodSpec {
 }
 
 /// The same pod, spread over the domains of a key.
-pub fn spread_by(mut spec: PodSpec, key: &str, max_skew: i64) -> PodSpec {
+pub(crate) fn spread_by(mut spec: PodSpec, key: &str, max_skew: i64) -> PodSpec {
     spec.topology_spread = vec![TopologySpreadConstraint {
         max_skew,
         topology_key: key.to_owned(),
@@ -91,7 +91,12 @@ pub fn spread_by(mut spec: PodSpec, key: &str, max_skew: i64) -> PodSpec {
 }
 
 /// Adds a ready node, an hour old.
-pub fn add_node(cluster: &mut Cluster, name: &str, mut spec: NodeSpec, group: Option<GroupId>) -> NodeId {
+pub(crate) fn add_node(
+    cluster: &mut Cluster,
+    name: &str,
+    mut spec: NodeSpec,
+    group: Option<GroupId>,
+) -> NodeId {
     spec.labels.insert(HOSTNAME.to_owned(), name.to_owned());
     let hour_ago = NOW - SimDuration::from_hours(1);
     cluster.add_node(NodeBirth {
@@ -107,7 +112,12 @@ pub fn add_node(cluster: &mut Cluster, name: &str, mut spec: NodeSpec, group: Op
 }
 
 /// Adds pods that the scheduler found unschedulable, of one ReplicaSet or of nobody.
-pub fn add_pods(cluster: &mut Cluster, spec: &PodSpec, owner: Option<&str>, count: usize) -> Vec<PodId> {
+pub(crate) fn add_pods(
+    cluster: &mut Cluster,
+    spec: &PodSpec,
+    owner: Option<&str>,
+    count: usize,
+) -> Vec<PodId> {
     let controller = owner.map(|name| {
         let key = WorkloadKey::new(WorkloadKind::ReplicaSet, &spec.namespace, name);
         let id = cluster.intern_workload(key);
@@ -130,7 +140,12 @@ pub fn add_pods(cluster: &mut Cluster, spec: &PodSpec, owner: Option<&str>, coun
 }
 
 /// A group with as many ready nodes as its target says.
-pub fn add_group(cluster: &mut Cluster, size: ResourceMap, nodes: u32, max_size: u32) -> GroupId {
+pub(crate) fn add_group(
+    cluster: &mut Cluster,
+    size: ResourceMap,
+    nodes: u32,
+    max_size: u32,
+) -> GroupId {
     let spec = node_spec(size, &[]);
     let group = cluster.add_group(NodeGroupSpec {
         name: "ng1".to_owned(),
@@ -154,7 +169,7 @@ pub fn add_group(cluster: &mut Cluster, size: ResourceMap, nodes: u32, max_size:
 }
 
 /// An autoscaler that is past its first loop.
-pub fn autoscaler(cluster: &Cluster, settings: Settings) -> ClusterAutoscaler {
+pub(crate) fn autoscaler(cluster: &Cluster, settings: Settings) -> ClusterAutoscaler {
     let mut autoscaler = ClusterAutoscaler::new(settings, 1);
     let past = StartState { past_first_loop: true, ..StartState::default() };
     autoscaler.restore(cluster, &past);
@@ -162,17 +177,17 @@ pub fn autoscaler(cluster: &Cluster, settings: Settings) -> ClusterAutoscaler {
 }
 
 /// Upstream's estimate: 51,000 pods in two groups on nodes of 1 core; `rule` changes what they ask.
-pub struct Estimate {
+pub(crate) struct Estimate {
     /// Holds one old node of another zone, and the pods.
-    pub cluster: Cluster,
+    pub(crate) cluster: Cluster,
     /// The pods by group.
-    pub groups: Vec<PodGroup>,
+    pub(crate) groups: Vec<PodGroup>,
     /// What new nodes look like.
-    pub template: Template,
+    pub(crate) template: Template,
 }
 
 /// See [`Estimate`].
-pub fn estimate_of_51000_pods(rule: impl Fn(PodSpec) -> PodSpec) -> Estimate {
+pub(crate) fn estimate_of_51000_pods(rule: impl Fn(PodSpec) -> PodSpec) -> Estimate {
     const MIB: i64 = 1 << 20;
     let mut cluster = Cluster::default();
     let old = node_spec(size(100, 100 * MIB, 10), &[(ZONE, "zone-jupiter")]);

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 /// What a row is held against.
 #[derive(Clone, Copy, Debug)]
-pub struct Row {
+pub(crate) struct Row {
     /// The work.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// What the unmodified Cluster Autoscaler 1.36.1 takes for it on 2 cores; `None`: not measured.
-    pub upstream: Option<Duration>,
+    pub(crate) upstream: Option<Duration>,
     /// What ours may take.
-    pub limit: Duration,
+    pub(crate) limit: Duration,
 }
 
 /// The fastest sample of each row that was run, in the order of their first samples.
@@ -20,7 +20,7 @@ static SAMPLES: Mutex<Vec<(Row, Duration)>> = Mutex::new(Vec::new());
 impl Row {
     /// Does the work once and notes how long that took.
     #[expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
-    pub fn sample<T>(self, work: impl FnOnce() -> T) -> T {
+    pub(crate) fn sample<T>(self, work: impl FnOnce() -> T) -> T {
         let start = Instant::now();
         let result = work();
         self.note(start.elapsed());
@@ -38,14 +38,18 @@ impl Row {
 
 /// Prints what was measured.
 #[expect(clippy::print_stdout, reason = "the table is what a bench is run for")]
-pub fn print() {
+pub(crate) fn print() {
     let samples = SAMPLES.lock().expect("no bench has failed");
-    println!("{:<58} {:>11} {:>11} {:>8} {:>9}", "fastest sample", "ours", "upstream", "ratio", "limit");
+    println!(
+        "{:<58} {:>11} {:>11} {:>8} {:>9}",
+        "fastest sample", "ours", "upstream", "ratio", "limit"
+    );
     for (row, taken) in samples.iter() {
         let upstream = row.upstream.map_or_else(|| "-".to_owned(), |one| format!("{one:.2?}"));
-        let ratio = row
-            .upstream
-            .map_or_else(|| "-".to_owned(), |one| format!("{:.0}", one.as_secs_f64() / taken.as_secs_f64()));
+        let ratio = row.upstream.map_or_else(
+            || "-".to_owned(),
+            |one| format!("{:.0}", one.as_secs_f64() / taken.as_secs_f64()),
+        );
         let over = if *taken > row.limit { "  over its limit" } else { "" };
         println!(
             "{:<58} {:>11} {upstream:>11} {ratio:>8} {:>9}{over}",

@@ -111,7 +111,7 @@ impl Planner {
         self.candidates.choose(fork, &self.rules, with, is_going);
         // Nothing is moved in a loop without candidates.
         let destinations = if self.candidates.eligible.is_empty() { &[] } else { context.nodes };
-        self.simulation.begin(fork, destinations, is_going);
+        self.simulation.begin(destinations, is_going);
         let unremovable = self.simulate(fork, now);
         let limit_was_hit = self.found.len() >= self.limit(self.found.len())
             || self.found.len() >= self.limit(self.unneeded.list().len());

@@ -30,9 +30,9 @@ pub fn build(cluster: &Cluster, pods: &[PodId]) -> Vec<PodGroup> {
         let pod = cluster.pod(*id);
         let controller =
             pod.controller.filter(|one| cluster.workload(*one).key.kind != "DaemonSet");
-        let alone = PodGroup { shape: pod.shape, pods: vec![*id] };
+        let alone = || PodGroup { shape: pod.shape, pods: vec![*id] };
         let Some(controller) = controller else {
-            groups.push(alone);
+            groups.push(alone());
             continue;
         };
         if let Some((before, shape, group)) = last
@@ -52,7 +52,7 @@ pub fn build(cluster: &Cluster, pods: &[PodId]) -> Vec<PodGroup> {
             known.push(groups.len());
             last = Some((controller, pod.shape, groups.len()));
         }
-        groups.push(alone);
+        groups.push(alone());
     }
     groups
 }
