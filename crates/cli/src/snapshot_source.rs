@@ -1,4 +1,4 @@
-//! What is judged: a snapshot file, or a history as of an instant.
+//! A cluster to look at: a snapshot file, or a history as of an instant.
 
 use std::path::Path;
 
@@ -11,16 +11,16 @@ use crate::history::instant_within;
 use crate::time_argument::Instant;
 
 /// A cluster at one instant.
-pub(super) struct SnapshotSource {
-    pub(super) snapshot: Snapshot,
+pub(crate) struct SnapshotSource {
+    pub(crate) snapshot: Snapshot,
     /// What its reader should know, a sentence each.
-    pub(super) warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
     /// What it is called.
-    pub(super) title: String,
+    pub(crate) title: String,
 }
 
 /// Reads `FILE`, `DB` or `DB@T`. A file whose own name has an `@` is taken as it is.
-pub(super) fn read(argument: &str) -> anyhow::Result<SnapshotSource> {
+pub(crate) fn read(argument: &str) -> anyhow::Result<SnapshotSource> {
     let whole = Path::new(argument);
     let (path, at) = match argument.rsplit_once('@') {
         Some((path, at)) if !whole.exists() => {
