@@ -92,15 +92,17 @@ struct Refused {
 
 impl Packing<'_, '_> {
     fn pack(&mut self, group: &PodGroup) {
-        let judge = Judge::new(&self.fork, group.shape);
+        let mut judge = Judge::new(&self.fork, group.shape);
         let mut pods = group.pods.iter();
         let mut next = pods.next();
         while let Some(pod) = next {
+            judge.look_at(&self.fork, *pod);
             let Some(position) = self.find(&judge) else { break };
             self.place(*pod, position);
             next = pods.next();
         }
         while let Some(pod) = next {
+            judge.look_at(&self.fork, *pod);
             if !self.place_on_newest(*pod, &judge) {
                 return;
             }
@@ -257,6 +259,13 @@ impl Judge {
             distinction: cluster.distinction(shape),
             spreads_by_hostname: spread.iter().any(|one| one.topology_key == HOSTNAME_LABEL),
             suits: std::cell::Cell::new(None),
+        }
+    }
+
+    /// Pods that are alike may still have claims of their own, which are judged one by one.
+    fn look_at(&mut self, cluster: &Cluster, pod: PodId) {
+        if self.distinction == Distinction::Everything {
+            self.shape = cluster.pod(pod).shape;
         }
     }
 
