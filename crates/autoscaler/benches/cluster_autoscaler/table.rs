@@ -25,13 +25,13 @@ struct Sample {
     on_cpu: Option<Duration>,
 }
 
-/// Samples shorter than this are seldom interrupted, and the kernel counts no finer.
-const COUNTED_BY_KERNEL: Duration = Duration::from_millis(8);
+/// The kernel counts a running thread's time at its ticks: it may be short by one.
+const TICK: Duration = Duration::from_millis(4);
 
 impl Sample {
     /// What counts: on a machine that others use too, long work is interrupted over and over.
     fn counts(self) -> Duration {
-        self.on_cpu.filter(|_| self.wall > COUNTED_BY_KERNEL).unwrap_or(self.wall)
+        self.on_cpu.map_or(self.wall, |on_cpu| self.wall.min(on_cpu + TICK))
     }
 }
 
