@@ -130,7 +130,7 @@ mod tests {
         let reset = SimDuration::from_mins(1);
         let settings = Settings { node_group_backoff_reset_timeout: reset, ..Settings::default() };
         let mut backoff = Backoff::new(&settings);
-        backoff.fail(group, at(0));
+        backoff.fail(group, ScaleUpError::default(), at(0));
         let end = backoff.next_end(at(10)).expect("it is in back-off");
         assert_eq!(end, at(60) + SimDuration(1));
         assert!(backoff.is_backed_off(group, at(60)));

@@ -20,6 +20,7 @@ mod told;
 mod unneeded;
 mod unremovable;
 mod utilization;
+mod verdicts;
 
 pub use cooldown::before_start;
 pub use unneeded::UnneededNode;

@@ -107,7 +107,7 @@ impl Planner {
         self.candidates.choose(fork, &self.rules, with, is_going);
         // Nothing is moved in a loop without candidates.
         let destinations = if self.candidates.eligible.is_empty() { &[] } else { context.nodes };
-        self.simulation.begin(fork, destinations, is_going);
+        self.simulation.begin(destinations, is_going);
         let unremovable = self.simulate(fork, context.settings, now);
         let counted = self.found.len() - self.found_atomic;
         let limit_was_hit = counted >= self.limit(self.found.len())
