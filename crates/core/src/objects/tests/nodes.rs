@@ -243,7 +243,7 @@ fn a_wrong_option_of_a_group_is_refused_with_the_field() {
         NodeGroup x: spec.autoscalingOptions.scaleDownUnneededTime: expected a duration such as 90s or 10m, found 600
         NodeGroup x: spec.autoscalingOptions.maxNodeProvisionTime: "15 minutes" is not a duration such as 90s, 10m or 1h30m
         NodeGroup x: spec.autoscalingOptions.zeroOrMaxNodeScaling: expected true or false, found "yes"
-        NodeGroup x: spec.autoscalingOptions.scaleDownUneededTime: unknown field; nearest: scaleDownUnneededTime, scaleDownUnreadyTime
+        NodeGroup x: spec.autoscalingOptions.scaleDownUneededTime: unknown field; nearest: scaleDownUnneededTime, scaleDownUnreadyTime, maxNodeStartupTime
     "#]]
     .assert_eq(&shown);
 }
