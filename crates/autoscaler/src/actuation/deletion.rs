@@ -144,6 +144,11 @@ impl Deletion {
                     }
                 }
                 Stage::Prepared { since, .. } => self.leave(cluster, settings, batches, since, now),
+                Stage::Batched { .. } if self.would_go_below_min(cluster, actions) => {
+                    // What clouds say to it.
+                    let reason = "min size reached, nodes will not be deleted".to_owned();
+                    Stage::GivingUp { reason, since: now }
+                }
                 Stage::Batched { .. } => {
                     actions.push(Action::DeleteNode {
                         node: self.node,
@@ -222,6 +227,18 @@ impl Deletion {
             return Stage::Queued;
         }
         batched(self.group, settings.flags.node_deletion_batcher_interval, batches, now)
+    }
+
+    /// Whether the group has shrunk to its minimum by other means since the deletion began: machines
+    /// that failed or never registered were given up. Groups that go as a whole are not asked.
+    fn would_go_below_min(&self, cluster: &Cluster, actions: &[Action]) -> bool {
+        let group = cluster.group(self.group);
+        let group_of = |node: NodeId| cluster.find_node(node).and_then(|one| one.group);
+        let goes = |action: &&Action| matches!(action, Action::DeleteNode { node, .. } if group_of(*node) == Some(self.group));
+        let going = u32::try_from(actions.iter().filter(goes).count()).unwrap_or(u32::MAX);
+        let min_size = group.spec.min_size;
+        let is_whole = self.batch_size.is_some();
+        !is_whole && min_size > 0 && group.target_size.saturating_sub(going) <= min_size
     }
 
     /// Takes the taint off. The node stays.
