@@ -2,16 +2,19 @@
 //!
 //! Source: `core/static_autoscaler.go`, `RunOnce`, of release 1.36.
 
+mod broken_machines;
+mod execution;
 mod report;
+mod salvo;
 mod start_state;
 
-pub use report::LoopReport;
+pub use report::{LoopReport, SCALE_UP_FAILED};
 pub use start_state::StartState;
 
 use std::sync::Arc;
 
 use plimsoll_core::ids::{GroupId, NodeId, PodId};
-use plimsoll_core::{Cluster, Fork, SimTime};
+use plimsoll_core::{Cluster, Fork, SimDuration, SimTime};
 use thiserror::Error;
 
 use crate::action::{Action, Outcome};
@@ -20,12 +23,15 @@ use crate::loop_context::LoopContext;
 use crate::pending::{PendingPods, PodOutcome, Sorted, Upcoming, burst_settles_at};
 use crate::registry::{NodeState, Registry};
 use crate::scale_down::{ScaleDown, before_start};
-use crate::scale_up::orchestrator::{self, ScaleUpInputs};
+use crate::scale_up::min_size;
+use crate::scale_up::orchestrator::ScaleUpInputs;
 use crate::scale_up::template::Templates;
 use crate::scale_up::{Increase, ScaleUpReport, ScaleUpResult};
 use crate::settings::{Expander, Settings};
+use crate::status::{Event, Recorder, ScaleUpError, Sight};
 use crate::taints::{DELETION_CANDIDATE, TO_BE_DELETED};
-use crate::{Decision, NodeAutoscaler, Reason, Subject};
+use crate::{Decision, NodeAutoscaler, Reason};
+use execution::{Execution, ScaleUpKind};
 use report::Told;
 
 /// Cluster Autoscaler 1.36, as far as it decides anything.
@@ -44,11 +50,20 @@ pub struct ClusterAutoscaler {
     /// By group; `None`: not since the start.
     last_scale_up_of: Vec<Option<SimTime>>,
     is_first_loop: bool,
+    started_at: Option<SimTime>,
     last_loop_at: Option<SimTime>,
     loop_number: u64,
     told: Told,
     last_loop: Option<LoopReport>,
+    execution: Execution,
+    /// The last loop that enlarged something or began to delete something.
+    productive_loop: u64,
+    /// `None`: nobody asks what would be told.
+    recorder: Option<Box<Recorder>>,
 }
+
+/// Nobody is told that no node is ready before the autoscaler has run for so long.
+const NODES_BECOME_READY_WITHIN: SimDuration = SimDuration::from_mins(10);
 
 /// A strategy that chooses by price meets a group without one.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -69,6 +84,10 @@ struct Step<'f, 'c> {
     upcoming: Vec<Upcoming>,
     /// The real nodes that count.
     nodes: Vec<NodeId>,
+    /// Stand-ins for what the salvo's earlier scale-ups have asked for, and how many by group.
+    salvo_nodes: Vec<NodeId>,
+    salvo_counts: Vec<u32>,
+    execution: Execution,
     /// When time alone changes what this loop found about pods.
     pods_change_at: Option<SimTime>,
     scale_down_disabled: bool,
@@ -96,10 +115,14 @@ impl ClusterAutoscaler {
             last_scale_up: None,
             last_scale_up_of: Vec::new(),
             is_first_loop: true,
+            started_at: None,
             last_loop_at: None,
             loop_number: 0,
             told: Told::default(),
             last_loop: None,
+            execution: Execution::default(),
+            productive_loop: 0,
+            recorder: None,
             settings,
             seed,
         }
@@ -112,7 +135,7 @@ impl ClusterAutoscaler {
             self.registry.register_scale_up(cluster, &self.settings, *group, *nodes, *at);
         }
         for (group, at) in &state.failed_scale_ups {
-            self.registry.register_failure(*group, *at);
+            self.registry.register_failure(*group, ScaleUpError::default(), *at);
         }
         self.last_scale_up = state.last_scale_up;
         let (deleted, failed) = (state.last_scale_down_delete, state.last_scale_down_failure);
@@ -148,6 +171,32 @@ impl ClusterAutoscaler {
         self.scale_down.keep_findings();
     }
 
+    /// From now on the status, events and metrics are kept, for [`crate::status`] to tell. All
+    /// findings are kept too.
+    pub fn record_status(&mut self) {
+        self.keep_findings();
+        self.recorder.get_or_insert_with(|| Box::new(Recorder::new(&self.settings)));
+    }
+
+    /// What is kept of that; `None`: nobody has asked for it.
+    #[must_use]
+    pub fn recorder(&self) -> Option<&Recorder> {
+        self.recorder.as_deref()
+    }
+
+    /// The same, to take events out.
+    pub fn recorder_mut(&mut self) -> Option<&mut Recorder> {
+        self.recorder.as_deref_mut()
+    }
+
+    /// Shows the recorder, if there is one, how things stand.
+    fn record(&mut self, cluster: &Cluster, note: impl FnOnce(&mut Recorder, Sight<'_>)) {
+        if let Some(recorder) = &mut self.recorder {
+            let (settings, registry) = (&self.settings, &self.registry);
+            note(recorder, Sight { cluster, settings, registry });
+        }
+    }
+
     /// See [`ScaleDown::note_terminating_pod`].
     pub fn note_terminating_pod(&mut self) {
         self.scale_down.note_terminating_pod();
@@ -174,18 +223,31 @@ impl ClusterAutoscaler {
             step.report.outcomes = pods_not_reached(step.fork);
             return;
         }
+        step.report.reached_pods = true;
         self.inject_upcoming(step);
         let sorted = self.sort_pods(step);
         self.plan_scale_up(step, sorted);
         self.plan_scale_down(step);
+        self.keep_minimum_sizes(step);
+    }
+
+    /// Enlarges groups below their minimum: by upstream's rule, then by ours.
+    fn keep_minimum_sizes(&self, step: &mut Step<'_, '_>) {
         if self.settings.enforce_node_group_min_size {
             let inputs = self.scale_up_inputs(step);
-            let increases = orchestrator::scale_up_to_min_size(step.fork, &inputs);
-            step.increase(&increases);
-            if !increases.is_empty() {
-                step.report.scale_up.result = ScaleUpResult::Successful;
+            let increases = min_size::scale_up_to_min_size(step.fork, &inputs);
+            step.increase_to_minimum(increases);
+        }
+        if self.settings.enforce_min_size_on_live_nodes {
+            let inputs = self.scale_up_inputs(step);
+            let mut growing = vec![0; step.targets.len()];
+            let report = &step.report;
+            for one in report.scale_up.increases.iter().chain(&report.min_size_increases) {
+                growing[one.group.index()] += one.to - one.from;
             }
-            step.report.min_size_increases = increases;
+            let counts = &step.salvo_counts;
+            let increases = min_size::repair_min_size(step.fork, &inputs, &growing, counts);
+            step.increase_to_minimum(increases);
         }
     }
 
@@ -196,49 +258,53 @@ impl ClusterAutoscaler {
         }
         let now = step.now;
         self.registry.expect_pools(self.templates.expected_pools(step.fork));
-        let update = self.registry.update(step.fork, &self.settings, now);
-        step.report.events.extend(update.reasons);
-        for (group, increase) in update.timed_out {
-            step.decrease_target(group, increase);
-        }
-        let remembered = self.templates.remember(step.fork, &self.registry, &self.settings, now);
-        if let Err(words) = remembered {
-            step.tell_cluster(format!("failed to recompute template node infos: {words}"));
+        if !self.settings.scale_up_from_zero && self.is_not_actionable(step) {
             return Flow::Stop;
         }
-        if !self.settings.scale_up_from_zero && self.registry.ready_count() == 0 {
-            let ready = if self.registry.nodes().is_empty() { "" } else { "ready " };
-            step.tell_cluster(format!("ClusterUnhealthy: Cluster has no {ready}nodes."));
+        let update = self.registry.update(step.fork, &self.settings, now);
+        self.record(step.fork, |recorder, sight| recorder.registry_updated(sight, now));
+        step.report.events.extend(update.events);
+        for failure in update.failures.iter().filter(|one| one.is_reverted) {
+            step.decrease_target(failure.group, failure.count);
+        }
+        step.report.failed_scale_ups = update.failures;
+        let remembered = self.templates.remember(step.fork, &self.registry, &self.settings, now);
+        if let Err(words) = remembered {
+            let text = format!("failed to recompute template node infos: {words}");
+            step.report.error = Some(text);
             return Flow::Stop;
         }
         self.give_up_unregistered(step);
         if !self.registry.is_cluster_healthy(&self.settings) {
             self.scale_down.forget_unneeded();
-            step.tell_cluster("ClusterUnhealthy: Cluster is unhealthy".to_owned());
+            step.report.events.push(Event::cluster_unhealthy("Cluster is unhealthy"));
             return Flow::Stop;
         }
-        for (group, ids) in self.registry.failed_creations() {
-            step.delete_instances(group, ids, "CreationFailed");
-        }
-        let sizes = self.registry.sizes_to_fix(&self.settings, now);
+        self.delete_failed(step);
+        let sizes = self.registry.sizes_to_fix(now);
         for (group, by) in &sizes {
             step.decrease_target(*group, *by);
         }
         if sizes.is_empty() { Flow::GoOn } else { Flow::Stop }
     }
 
-    /// Deletes machines that have not become Nodes for too long, not below the minimum size.
-    fn give_up_unregistered(&self, step: &mut Step<'_, '_>) {
-        for (group, mut ids) in self.registry.never_registered(&self.settings, step.now) {
-            let min_size = step.fork.group(group).spec.min_size;
-            let spare = step.targets[group.index()].saturating_sub(min_size);
-            if !self.settings.force_delete_unregistered_nodes {
-                ids.truncate(usize::try_from(spare).unwrap_or(usize::MAX));
-            }
-            if !ids.is_empty() {
-                step.delete_instances(group, ids, "NeverRegistered");
-            }
+    /// Whether no node could take a pod, where that ends the loop before anything else.
+    fn is_not_actionable(&mut self, step: &mut Step<'_, '_>) -> bool {
+        self.registry.look_at_nodes(step.fork, &self.settings, step.now);
+        if self.registry.ready_count() > 0 {
+            return false;
         }
+        let is_empty = self.registry.nodes().is_empty();
+        let why = if is_empty { "Cluster has no nodes." } else { "Cluster has no ready nodes." };
+        self.scale_down.forget_unneeded();
+        let started_at = self.started_at.unwrap_or(step.now);
+        if is_empty || step.now > started_at + NODES_BECOME_READY_WITHIN {
+            step.report.events.push(Event::cluster_unhealthy(why));
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.not_actionable(why);
+        }
+        true
     }
 
     /// Puts stand-ins for upcoming nodes on the fork. Nodes of those groups that have registered
@@ -318,9 +384,8 @@ impl ClusterAutoscaler {
         step.report.scale_up = if sorted.to_help.is_empty() {
             only(ScaleUpResult::NotNeeded)
         } else if max_nodes > 0 && self.registry.ready_count() >= max_nodes {
-            step.tell_cluster(format!(
-                "MaxNodesTotalReached: Max total nodes in cluster reached: {max_nodes}"
-            ));
+            let most = self.settings.max_nodes_total;
+            step.report.events.push(Event::max_nodes_total_reached(most));
             only(ScaleUpResult::LimitedByMaxNodesTotal)
         } else if let Some(settles_at) = settles_at {
             step.scale_down_disabled = true;
@@ -328,11 +393,9 @@ impl ClusterAutoscaler {
                 Some(step.pods_change_at.map_or(settles_at, |at| at.min(settles_at)));
             only(ScaleUpResult::InCooldown)
         } else {
-            let inputs = self.scale_up_inputs(step);
-            orchestrator::scale_up(step.fork, &inputs, &sorted.to_help)
+            let reports = self.scale_up_for(step, &sorted.to_help);
+            step.report.take_scale_ups(reports)
         };
-        let increases = step.report.scale_up.increases.clone();
-        step.increase(&increases);
         step.report.note_pods(sorted);
     }
 
@@ -343,7 +406,8 @@ impl ClusterAutoscaler {
             templates: &self.templates,
             targets: step.targets.clone(),
             registered_count: self.registry.nodes().len(),
-            node_count: self.registry.ready_count() + step.upcoming.len(),
+            node_count: step.fork.node_count(),
+            all_or_nothing: false,
             draw: draw(self.seed, self.loop_number),
             now: step.now,
         }
@@ -360,7 +424,8 @@ impl ClusterAutoscaler {
         for one in &step.report.scale_up.increases {
             by_group[one.group.index()] = step.now;
         }
-        let upcoming: Vec<NodeId> = step.upcoming.iter().map(|one| one.node).collect();
+        let upcoming = step.upcoming.iter().map(|one| one.node);
+        let upcoming: Vec<NodeId> = upcoming.chain(step.salvo_nodes.iter().copied()).collect();
         let context = LoopContext {
             settings: &self.settings,
             nodes: &step.nodes,
@@ -389,7 +454,7 @@ impl ClusterAutoscaler {
         if !step.actions.is_empty() || changes_by_itself || step.scale_down_disabled {
             return None;
         }
-        let registry = self.registry.next_change(step.fork, &self.settings, step.now);
+        let registry = self.registry.next_change(step.fork, step.now);
         let until = registry
             .min(step.scale_down_idle_until?)
             .min(step.pods_change_at.unwrap_or(SimTime::MAX));
@@ -404,7 +469,9 @@ impl NodeAutoscaler for ClusterAutoscaler {
 
     fn decide(&mut self, cluster: &mut Fork<'_>, now: SimTime) -> Decision {
         self.loop_number += 1;
-        let targets = cluster.groups().map(|(_, group)| group.target_size).collect();
+        self.started_at.get_or_insert(now);
+        let targets: Vec<u32> = cluster.groups().map(|(_, group)| group.target_size).collect();
+        let salvo_counts = vec![0; targets.len()];
         let mut step = Step {
             fork: cluster,
             now,
@@ -413,23 +480,58 @@ impl NodeAutoscaler for ClusterAutoscaler {
             targets,
             upcoming: Vec::new(),
             nodes: Vec::new(),
+            salvo_nodes: Vec::new(),
+            salvo_counts,
+            execution: Execution::default(),
             pods_change_at: None,
             scale_down_disabled: false,
             fork_is_bare: true,
             scale_down_idle_until: None,
             scale_down_reasons: Vec::new(),
         };
+        self.record(step.fork, |recorder, sight| recorder.begin_loop(sight, now));
         self.run(&mut step);
+        if let Some(recorder) = &mut self.recorder {
+            let (settings, registry) = (&self.settings, &self.registry);
+            let sight = Sight { cluster: step.fork, settings, registry };
+            recorder.decided(sight, &step.report, &self.scale_down, now);
+        }
         let idle_until = self.idle_until(&step);
         let mut reasons = self.told.news(step.fork, &step.report);
         reasons.append(&mut step.scale_down_reasons);
+        if !step.report.started.is_empty() {
+            self.productive_loop = self.loop_number;
+        }
+        self.execution = step.execution;
         self.last_loop_at = Some(now);
         self.last_loop = Some(step.report);
         Decision { actions: step.actions, reasons, idle_until }
     }
 
+    fn still_wants(&mut self, action: &Action) -> bool {
+        let Action::IncreaseSize { group, delta } = action else { return true };
+        let in_parallel = self.settings.parallel_scale_up;
+        let wants = self.execution.still_wants(*group, in_parallel);
+        if !wants && let Some(report) = &mut self.last_loop {
+            report.note_withdrawal(*group, *delta);
+        }
+        wants
+    }
+
+    fn limits(&self) -> Option<&Settings> {
+        Some(&self.settings)
+    }
+
+    fn was_productive(&self) -> bool {
+        self.productive_loop == self.loop_number && self.loop_number > 0
+    }
+
     fn resume(&mut self, cluster: &Cluster, now: SimTime) -> Vec<Action> {
-        self.scale_down.resume(cluster, now)
+        let actions = self.scale_down.resume(cluster, now);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.resumed(cluster, &actions);
+        }
+        actions
     }
 
     fn next_resume(&self) -> Option<SimTime> {
@@ -441,18 +543,29 @@ impl NodeAutoscaler for ClusterAutoscaler {
         match action {
             Action::IncreaseSize { group, delta } if done => {
                 self.registry.register_scale_up(cluster, &self.settings, *group, *delta, now);
-                self.last_scale_up = Some(now);
+                // Of a scale-up that is refused in part upstream counts nothing as its last.
+                if self.execution.answer(*group, true).is_complete {
+                    self.last_scale_up = Some(now);
+                    self.productive_loop = self.loop_number;
+                }
                 self.last_scale_up_of.resize(cluster.group_count(), None);
                 self.last_scale_up_of[group.index()] = Some(now);
             }
             Action::IncreaseSize { group, .. } => {
-                self.registry.register_failure(*group, now);
-                if let (Outcome::Refused(words), Some(report)) = (outcome, &mut self.last_loop) {
-                    report.note_refusal(cluster, *group, words);
+                let Outcome::Refused(words) = outcome else { return };
+                self.registry.register_failure(*group, ScaleUpError::refused(words), now);
+                let scale_up = self.execution.answer(*group, false).scale_up;
+                if let Some(report) = &mut self.last_loop {
+                    report.note_refusal(cluster, *group, scale_up.unwrap_or(0), words);
                 }
             }
             Action::DeleteInstances { group, .. } => self.registry.invalidate_instances(*group),
             _ => self.scale_down.observe(action, outcome, cluster, now),
+        }
+        if let Some(recorder) = &mut self.recorder {
+            let (settings, registry) = (&self.settings, &self.registry);
+            let sight = Sight { cluster, settings, registry };
+            recorder.observed(sight, action, outcome, self.last_loop.as_ref());
         }
     }
 }
@@ -479,6 +592,10 @@ fn clean_up_taints(step: &mut Step<'_, '_>, settings: &Settings) {
         }
         let was_going = before.iter().any(|taint| taint.key == TO_BE_DELETED);
         let taints: Vec<_> = before.iter().filter(|one| !passes(&one.key)).cloned().collect();
+        let keys = [TO_BE_DELETED, DELETION_CANDIDATE].into_iter();
+        let keys = keys.filter(|key| before.iter().any(|one| one.key == *key && passes(key)));
+        let cleaned = (node, step.fork.node_name(node).to_owned(), keys.collect());
+        step.report.cleaned.push(cleaned);
         let uncordons = was_going && settings.cordon_node_before_terminating;
         let unschedulable = step.fork.node(node).unschedulable && !uncordons;
         step.fork.set_taints(node, &taints);
@@ -488,11 +605,16 @@ fn clean_up_taints(step: &mut Step<'_, '_>, settings: &Settings) {
 }
 
 impl Step<'_, '_> {
-    fn tell_cluster(&mut self, text: String) {
-        self.report.events.push(Reason { subject: Subject::Cluster, text });
+    fn increase_to_minimum(&mut self, increases: Vec<Increase>) {
+        self.increase(ScaleUpKind::MinSize, &increases);
+        if !increases.is_empty() {
+            self.report.scale_up.result = ScaleUpResult::Successful;
+        }
+        self.report.min_size_increases.extend(increases);
     }
 
-    fn increase(&mut self, increases: &[Increase]) {
+    fn increase(&mut self, kind: ScaleUpKind, increases: &[Increase]) {
+        self.execution.plan(kind, increases);
         for one in increases {
             self.targets[one.group.index()] = one.to;
             let delta = one.to - one.from;
@@ -522,5 +644,7 @@ impl Step<'_, '_> {
     }
 }
 
+#[cfg(test)]
+mod group_tests;
 #[cfg(test)]
 mod tests;

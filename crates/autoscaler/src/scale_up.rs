@@ -9,6 +9,7 @@ pub mod equivalence;
 pub mod estimator;
 pub mod expander;
 pub mod limits;
+pub mod min_size;
 pub mod orchestrator;
 pub mod template;
 

@@ -275,7 +275,7 @@ impl NodeAutoscaler for Threshold {
             self.scale_down(cluster, now, &mut decision);
         }
         if decision.actions.is_empty() && !self.registry.changed() {
-            let next = self.registry.next_change(cluster, &self.flags, now);
+            let next = self.registry.next_change(cluster, now);
             decision.idle_until = Some(next.min(drains_change_at(cluster, now)));
         }
         decision

@@ -531,7 +531,7 @@ fn live_through(
         start: stage.window.from,
         end: stage.window.to,
         scan_interval: stage.settings.scan_interval,
-        frequent_loops: stage.settings.frequent_loops_enabled,
+        frequent_loops: strategy.has_frequent_loops(&stage.settings),
     };
     let scaled_by = autoscaler.as_deref_mut().map(|one| one as _);
     driver::drive(world, scaled_by, &course, ledger, progress)

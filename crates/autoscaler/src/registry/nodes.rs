@@ -1,6 +1,6 @@
 //! The one walk over all nodes of a loop: who is ready, who is not, who can stand for a group.
 
-use plimsoll_core::catalog::Catalog;
+use plimsoll_core::catalog::{Catalog, NodeTemplate};
 use plimsoll_core::devices::PoolCounts;
 use plimsoll_core::ids::{NodeId, SurfaceId};
 use plimsoll_core::{Cluster, Node, SimDuration, SimTime};
@@ -103,10 +103,15 @@ impl NodeScan {
         self.nodes.len() as f64
     }
 
+    /// The next walk is not left out although the nodes are the same.
+    pub(super) fn look_anew(&mut self) {
+        self.seen = None;
+    }
+
     pub(super) fn expect_pools(&mut self, pools: Vec<PoolCounts>) {
         if pools != self.expected_pools {
             self.expected_pools = pools;
-            self.seen = None;
+            self.look_anew();
         }
     }
 
@@ -138,7 +143,11 @@ impl NodeScan {
         for (id, node) in cluster.nodes() {
             let traits = self.traits_of(cluster.catalog(), node.surface);
             let lacks_devices = self.lacks_devices(cluster, node);
-            let class = self.classify(node, (traits, lacks_devices), settings, now);
+            let startup_time = match node.group {
+                Some(group) => groups[group.index()].max_node_startup_time,
+                None => settings.max_node_startup_time,
+            };
+            let class = self.classify(node, (traits, lacks_devices), startup_time, now);
             self.nodes.push(id);
             self.classes[id.index()] = Some(class);
             self.ready_count += usize::from(class.ready && !node.unschedulable);
@@ -192,13 +201,13 @@ impl NodeScan {
         &mut self,
         node: &Node,
         (traits, lacks_devices): (Traits, bool),
-        settings: &Settings,
+        startup_time: SimDuration,
         now: SimTime,
     ) -> NodeClass {
         let ready = node.ready && !traits.not_ready && !lacks_devices;
         let waits_for_resources =
             node.ready && !traits.not_ready_by_taint && (traits.waits_for_gpu || lacks_devices);
-        let startup_ends = node.created_at + settings.max_node_startup_time;
+        let startup_ends = node.created_at + startup_time;
         let state = if traits.to_be_deleted {
             NodeState::Deleted
         } else if ready {
@@ -220,17 +229,14 @@ impl NodeScan {
             let parts = catalog.surface(surface);
             (catalog.template(parts.template), catalog.taints(parts.taints))
         };
-        // A node with the GPU label whose GPUs are not allocatable yet is not ready.
-        let gpus = template.allocatable.get(GPU_RESOURCE).copied().unwrap_or(0);
-        let waits_for_gpu = template.labels.contains_key(GPU_LABEL) && gpus == 0;
         let speaks_against =
             |key: &str| is_not_ready_taint(key) || is_startup_taint(&self.settings, key);
         let not_ready_by_taint = taints.iter().any(|taint| speaks_against(&taint.key));
         let traits = Traits {
             to_be_deleted: taints.iter().any(|taint| taint.key == TO_BE_DELETED),
-            not_ready: waits_for_gpu || not_ready_by_taint,
+            not_ready: waits_for_gpu(template) || not_ready_by_taint,
             not_ready_by_taint,
-            waits_for_gpu,
+            waits_for_gpu: waits_for_gpu(template),
         };
         if self.traits.len() <= surface.index() {
             self.traits.resize(surface.index() + 1, None);
@@ -238,6 +244,12 @@ impl NodeScan {
         self.traits[surface.index()] = Some(traits);
         traits
     }
+}
+
+/// Whether a node like this has the GPU label, and its GPUs are not allocatable yet: it is not ready.
+pub(crate) fn waits_for_gpu(template: &NodeTemplate) -> bool {
+    let gpus = template.allocatable.get(GPU_RESOURCE).copied().unwrap_or(0);
+    gpus == 0 && template.labels.contains_key(GPU_LABEL)
 }
 
 impl GroupState {

@@ -19,6 +19,8 @@ pub enum UnremovableReason {
     NotUnreadyLongEnough,
     /// Its group is at its minimum.
     NodeGroupMinSizeReached,
+    /// Its group goes as a whole or not at all, and not all of it may go.
+    AtomicScaleDownFailed,
     /// The cluster's minimum of cpu, memory or GPUs would not be kept.
     MinimalResourceLimitExceeded,
     /// It is going already.
@@ -47,6 +49,7 @@ impl UnremovableReason {
             UnremovableReason::NotUnneededLongEnough => "NotUnneededLongEnough",
             UnremovableReason::NotUnreadyLongEnough => "NotUnreadyLongEnough",
             UnremovableReason::NodeGroupMinSizeReached => "NodeGroupMinSizeReached",
+            UnremovableReason::AtomicScaleDownFailed => "AtomicScaleDownFailed",
             UnremovableReason::MinimalResourceLimitExceeded => "MinimalResourceLimitExceeded",
             UnremovableReason::CurrentlyBeingDeleted => "CurrentlyBeingDeleted",
             UnremovableReason::NotUnderutilized => "NotUnderutilized",

@@ -235,7 +235,17 @@ impl World {
         ids: &[Arc<str>],
     ) -> Result<(), CommandError> {
         self.refuse_while_down()?;
-        let names = ids.iter().map(|id| Arc::from(instance_name(id))).collect();
+        let mut names = Vec::new();
+        for id in ids {
+            let node = self.node_named(instance_name(id)).filter(|node| {
+                let node = self.cluster.node(*node);
+                node.group == Some(group) && *node.provider_id == **id
+            });
+            match node {
+                Some(node) => self.remove_node(node),
+                None => names.push(Arc::from(instance_name(id))),
+            }
+        }
         self.forget_instances(group, ids);
         self.effects.push(Effect::InstancesRemoved { group, names });
         Ok(())
