@@ -282,7 +282,8 @@ impl ClusterAutoscaler {
         step.report.failed_scale_ups = update.failures;
         let remembered = self.templates.remember(step.fork, &self.registry, &self.settings, now);
         if let Err(words) = remembered {
-            step.report.error = Some(words);
+            let text = format!("failed to recompute template node infos: {words}");
+            step.report.error = Some(text);
             return Flow::Stop;
         }
         self.give_up_unregistered(step);

@@ -59,7 +59,6 @@ impl Case {
     fn apply(&mut self, word: &str) {
         const PREFIX: &str = "cluster-autoscaler.kubernetes.io";
         let (name, value) = word.split_once('=').unwrap_or((word, ""));
-        let volumes = self.pod["spec"]["volumes"].as_array().expect("a list").len();
         let metadata = &mut self.pod["metadata"];
         let pair = |text: &str| {
             let (key, value) = text.split_once(':').expect("key:value");
@@ -79,7 +78,8 @@ impl Case {
             }
             "lost" => self.is_lost = true,
             "emptyDir" | "gitRepo" => {
-                self.pod["spec"]["volumes"][volumes] = json!({"name": value, name: {}});
+                let volumes = self.pod["spec"]["volumes"].as_array_mut().expect("a list");
+                volumes.push(json!({"name": value, name: {}}));
             }
             "safe" => metadata["annotations"][format!("{PREFIX}/safe-to-evict")] = json!(value),
             "safe-volumes" => {

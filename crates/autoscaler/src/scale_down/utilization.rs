@@ -147,9 +147,9 @@ impl UtilizationReader {
                 .resource(GPU_RESOURCE)
                 .and_then(|gpu| self.ratio(cluster, node, gpu, now))
                 .unwrap_or(0.0);
-            let found = Utilization::of(GPU_RESOURCE.into(), gpu);
             let options = self.options_of(cluster.node(node).group);
             let is_above = gpu > options.scale_down_gpu_utilization_threshold;
+            let found = Utilization::of(GPU_RESOURCE.into(), gpu);
             return Some((Utilization { gpu: Some(gpu), ..found }, is_above));
         }
         let found = match cluster.highest_pool_use(node).ok()? {

@@ -41,7 +41,7 @@ impl Stage {
         assert_eq!(self.cluster.digest(), before, "a loop leaves no trace");
         let report = self.autoscaler.last_loop().expect("a loop ran");
         let name = |group| self.cluster.group(group).spec.name.clone();
-        let mut lines: Vec<String> = report.events.iter().map(ToString::to_string).collect();
+        let mut lines: Vec<String> = report.error.iter().cloned().collect();
         lines.push(report.scale_up.result.as_str().to_owned());
         for one in &report.scale_up.pod_groups {
             let sizes = format!("{} alike", one.group.pods.len());

@@ -1,7 +1,6 @@
 //! What devices are given, to whom, and why not: one rule a test.
 
 mod lifecycle;
-mod nodes;
 mod requests;
 mod sharing;
 mod topology;
