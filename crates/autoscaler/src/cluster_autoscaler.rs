@@ -288,11 +288,7 @@ impl ClusterAutoscaler {
             step.report.events.push(Event::cluster_unhealthy("Cluster is unhealthy"));
             return Flow::Stop;
         }
-        let deleted_before = step.report.removed_instances.len();
         self.delete_failed(step);
-        if step.report.removed_instances.len() > deleted_before {
-            self.registry.recalculate(&step.targets);
-        }
         let sizes = self.registry.sizes_to_fix(now);
         for (group, by) in &sizes {
             step.decrease_target(*group, *by);

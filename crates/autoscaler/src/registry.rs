@@ -150,14 +150,6 @@ impl Registry {
         }
     }
 
-    /// Takes over what the cloud is asked for by now, by group index: upstream does so after it deleted
-    /// machines that could not be made, so that a group which lost its only machine is healthy.
-    pub(crate) fn recalculate(&mut self, targets: &[u32]) {
-        for (state, target) in self.groups.iter_mut().zip(targets) {
-            state.update_range(*target);
-        }
-    }
-
     fn update_incorrect_sizes(&mut self, now: SimTime) {
         for state in &mut self.groups {
             state.update_incorrect_size(now);
