@@ -24,7 +24,7 @@ use deletion::{Deletion, Stage};
 pub use budgets::{Bucket, GroupSize, crop_to_budgets};
 
 /// All deletions in progress, in the order in which they were started.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Deletions {
     settings: ActuationSettings,
     list: Vec<Deletion>,

@@ -74,7 +74,9 @@ impl Backoff {
     /// The first instant after `now` at which a back-off is over.
     #[must_use]
     pub fn next_end(&self, now: SimTime) -> Option<SimTime> {
-        let ends = self.by_group.iter().flatten().map(|entry| entry.until);
+        // A failure that is forgotten ends its back-off, too.
+        let ends = self.by_group.iter().flatten();
+        let ends = ends.map(|entry| entry.until.min(entry.last_failure + self.reset));
         ends.filter(|until| now <= *until).min().map(|until| until + SimDuration(1))
     }
 
@@ -120,6 +122,20 @@ mod tests {
             at(6330),
             "thirty is the most"
         );
+    }
+
+    #[test]
+    fn a_back_off_that_is_forgotten_before_its_end_is_over_then() {
+        let group = GroupId(0);
+        let reset = SimDuration::from_mins(1);
+        let settings = Settings { node_group_backoff_reset_timeout: reset, ..Settings::default() };
+        let mut backoff = Backoff::new(&settings);
+        backoff.fail(group, ScaleUpError::default(), at(0));
+        let end = backoff.next_end(at(10)).expect("it is in back-off");
+        assert_eq!(end, at(60) + SimDuration(1));
+        assert!(backoff.is_backed_off(group, at(60)));
+        backoff.forget_stale(end);
+        assert!(!backoff.is_backed_off(group, end));
     }
 
     #[test]

@@ -37,8 +37,8 @@ use report::Told;
 /// Cluster Autoscaler 1.36, as far as it decides anything.
 ///
 /// Where upstream leaves a choice to chance, ours is fixed: pod groups go by their first pod, node
-/// groups and nodes by id, and one of several best options is drawn from seed and loop number.
-#[derive(Debug)]
+/// groups and nodes by id, and one of several best options is drawn from seed and instant.
+#[derive(Clone, Debug)]
 pub struct ClusterAutoscaler {
     settings: Settings,
     seed: u64,
@@ -53,6 +53,8 @@ pub struct ClusterAutoscaler {
     started_at: Option<SimTime>,
     last_loop_at: Option<SimTime>,
     loop_number: u64,
+    /// How many loops there were at this instant before.
+    turn: u64,
     told: Told,
     last_loop: Option<LoopReport>,
     execution: Execution,
@@ -118,6 +120,7 @@ impl ClusterAutoscaler {
             started_at: None,
             last_loop_at: None,
             loop_number: 0,
+            turn: 0,
             told: Told::default(),
             last_loop: None,
             execution: Execution::default(),
@@ -288,7 +291,9 @@ impl ClusterAutoscaler {
             step.report.events.push(Event::cluster_unhealthy("Cluster is unhealthy"));
             return Flow::Stop;
         }
-        self.delete_failed(step);
+        if self.delete_failed(step) {
+            self.registry.recalculate(&step.targets);
+        }
         let sizes = self.registry.sizes_to_fix(now);
         for (group, by) in &sizes {
             step.decrease_target(*group, *by);
@@ -416,7 +421,7 @@ impl ClusterAutoscaler {
             registered_count: self.registry.nodes().len(),
             node_count: step.fork.node_count(),
             all_or_nothing: false,
-            draw: draw(self.seed, self.loop_number),
+            draw: draw(self.seed, step.now, self.turn),
             now: step.now,
         }
     }
@@ -477,6 +482,7 @@ impl NodeAutoscaler for ClusterAutoscaler {
 
     fn decide(&mut self, cluster: &mut Fork<'_>, now: SimTime) -> Decision {
         self.loop_number += 1;
+        self.turn = if self.last_loop_at == Some(now) { self.turn + 1 } else { 0 };
         self.started_at.get_or_insert(now);
         let targets: Vec<u32> = cluster.groups().map(|(_, group)| group.target_size).collect();
         let salvo_counts = vec![0; targets.len()];

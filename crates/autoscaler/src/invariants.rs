@@ -1,15 +1,28 @@
 //! What no strategy may ask for, whatever its rules: held against every decision before anyone acts.
+//!
+//! [`check`] is cheap and is asked of every decision, wherever it is carried out. What takes more
+//! (naive simulations, memory of earlier loops) is in the modules below and is asked by
+//! `plimsoll sim fuzz`. They count anew what strategies keep books on, and share no code with them
+//! beyond the cluster itself.
 
 mod limits;
+mod moves;
+mod retries;
+mod unregistered;
+
+pub use limits::check_limits;
+pub use moves::{Places, check_places, check_pods_left, nodes_that_start_to_go};
+pub use retries::Retries;
+pub use unregistered::Unregistered;
+
 mod pods;
 mod refusals;
 
-pub use limits::check_limits;
 pub use pods::{check_deletion, check_eviction, check_moves};
 pub use refusals::RefusalWatch;
 
 use plimsoll_core::ids::{GroupId, NodeId, PodId};
-use plimsoll_core::{Cluster, SimTime};
+use plimsoll_core::{Cluster, SimDuration, SimTime};
 use thiserror::Error;
 
 use crate::action::Action;
@@ -100,6 +113,62 @@ pub enum Violation {
         pod: String,
         /// The budget, `namespace/name`.
         budget: String,
+    },
+    /// A node would go whose pods find no other place.
+    #[error("node {node} starts to go, and its pods find no other place: {pods}")]
+    NowhereToGo {
+        /// The node.
+        node: String,
+        /// The pods that would have to move.
+        pods: String,
+    },
+    /// A node would go with a pod that must not be moved.
+    #[error("node {node} starts to go with pod {pod}, which must stay: {reason}")]
+    MustStay {
+        /// The node.
+        node: String,
+        /// The pod.
+        pod: String,
+        /// The rule, in upstream's words.
+        reason: &'static str,
+    },
+    /// A group that could not be enlarged is not left alone.
+    #[error(
+        "group {group} is to be enlarged, {since} after it failed; it is left alone for {wait}"
+    )]
+    RetriedTooSoon {
+        /// The group.
+        group: String,
+        /// The time since the failure.
+        since: SimDuration,
+        /// The time it has to be left alone.
+        wait: SimDuration,
+    },
+    /// A machine that has become no Node for too long is kept.
+    #[error(
+        "machine {machine} of group {group} has become no Node for {since} and is not given up"
+    )]
+    NotReplaced {
+        /// The group.
+        group: String,
+        /// The cloud's id of the machine.
+        machine: String,
+        /// The time since it was first seen so.
+        since: SimDuration,
+    },
+    /// A machine that has become no Node for too long counts as room to come.
+    #[error(
+        "group {group} counts {upcoming} machines as coming, of a target of {target} with {known} known"
+    )]
+    CountedAsComing {
+        /// The group.
+        group: String,
+        /// So many count as coming.
+        upcoming: u32,
+        /// So many were asked for.
+        target: u32,
+        /// So many are ready, or given up.
+        known: usize,
     },
 }
 

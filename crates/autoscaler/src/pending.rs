@@ -144,28 +144,40 @@ impl PendingPods {
     ) -> Sorted {
         let mut sorted = Sorted::default();
         let mut waiting = self.waiting_pods(fork, settings, &mut sorted, now);
+        // A stand-in is looked for where its pod was placed in the loop before.
         let real = waiting.len();
-        waiting.extend(drained.iter().map(|pod| stand_in(fork, *pod)));
+        let mut originals: FxHashMap<PodId, u64> = FxHashMap::default();
+        for pod in drained {
+            let stand_in = stand_in(fork, *pod);
+            originals.insert(stand_in, fork.pod(*pod).serial);
+            waiting.push(stand_in);
+        }
         let stand_ins: FxHashSet<PodId> = waiting[real..].iter().copied().collect();
-        let mut homeless = self.place(fork, upcoming, waiting, &stand_ins, &mut sorted, now);
-        homeless.retain(|pod| {
-            let is_daemon = is_daemon_set_pod(fork, *pod);
+        let mut homeless = self.place(fork, upcoming, waiting, &originals, &mut sorted, now);
+        let mut is_daemon = Last::default();
+        homeless.retain(|id| {
+            let pod = fork.pod(*id);
+            let look = || is_daemon_set_pod(fork, *id);
+            let is_daemon = is_daemon.get((pod.shape, pod.controller), look);
             if is_daemon {
-                sorted.outcomes.push((*pod, PodOutcome::DaemonSet));
+                sorted.outcomes.push((*id, PodOutcome::DaemonSet));
             }
             !is_daemon
         });
+        let mut delay = Last::default();
         homeless.retain(|id| {
             let pod = fork.pod(*id);
-            let old_at =
-                pod.created_at + scale_up_delay(fork, pod.shape, settings) + SimDuration(1);
+            let delay = delay.get(pod.shape, || scale_up_delay(fork, pod.shape, settings));
+            let old_at = pod.created_at + delay + SimDuration(1);
             if old_at > now {
                 sorted.outcomes.push((*id, PodOutcome::TooNew));
                 sorted.next_change = earlier(sorted.next_change, old_at);
             }
             old_at <= now
         });
-        sorted.outcomes.retain(|(pod, _)| !stand_ins.contains(pod));
+        if !stand_ins.is_empty() {
+            sorted.outcomes.retain(|(pod, _)| !stand_ins.contains(pod));
+        }
         sorted.to_help = homeless;
         sorted.stand_ins = stand_ins;
         sorted
@@ -217,29 +229,35 @@ impl PendingPods {
         fork: &mut Fork<'_>,
         upcoming: &[Upcoming],
         mut pods: Vec<PodId>,
-        stand_ins: &FxHashSet<PodId>,
+        originals: &FxHashMap<PodId, u64>,
         sorted: &mut Sorted,
         now: SimTime,
     ) -> Vec<PodId> {
         self.hints.begin_loop();
-        pods.sort_by_cached_key(|pod| {
-            let shape = fork.pod(*pod).shape;
-            let (cpu_milli, _) = fork.cpu_and_memory(shape);
-            Reverse((fork.shape(shape).priority, cpu_milli))
-        });
+        let mut rank = Last::default();
+        let mut rank_of = |pod: PodId| {
+            let shape = fork.pod(pod).shape;
+            rank.get(shape, || Reverse((fork.shape(shape).priority, fork.cpu_and_memory(shape).0)))
+        };
+        if !pods.is_sorted_by_key(|pod| rank_of(*pod)) {
+            pods.sort_by_cached_key(|pod| rank_of(*pod));
+        }
         let keys: FxHashMap<NodeId, (u32, u32)> =
             upcoming.iter().map(|one| (one.node, one.key)).collect();
         let mut hopeless: FxHashSet<ShapeId> = FxHashSet::default();
         let mut claimants = HopelessClaimants::default();
-        let mut homeless = Vec::new();
+        let mut last_hopeless: Option<ShapeId> = None;
+        let mut homeless = Vec::with_capacity(pods.len());
         for id in pods {
             let shape = fork.pod(id).shape;
-            if hopeless.contains(&shape) {
+            if last_hopeless == Some(shape) || hopeless.contains(&shape) {
+                last_hopeless = Some(shape);
                 homeless.push(id);
                 continue;
             }
-            let serial = (!stand_ins.contains(&id)).then(|| fork.pod(id).serial);
-            let hinted = serial.and_then(|serial| self.hints.get(fork, serial, upcoming));
+            let original = if originals.is_empty() { None } else { originals.get(&id).copied() };
+            let serial = original.unwrap_or_else(|| fork.pod(id).serial);
+            let hinted = self.hints.get(fork, serial, upcoming);
             let node = match hinted.filter(|node| fork.fits(shape, *node)) {
                 Some(node) => Some(node),
                 None if claimants.has_one_like(fork, id) => None,
@@ -255,10 +273,8 @@ impl PendingPods {
             };
             fork.bind_with_devices(id, node, now);
             sorted.outcomes.push((id, PodOutcome::FitsExisting));
-            if let Some(serial) = serial {
-                let key = keys.get(&node).copied();
-                self.hints.set(fork, serial, node, key);
-            }
+            let key = if keys.is_empty() { None } else { keys.get(&node).copied() };
+            self.hints.set(fork, serial, node, key);
         }
         homeless
     }
@@ -294,11 +310,18 @@ fn set_aside(cluster: &Cluster, id: PodId, settings: &Settings) -> Option<PodOut
 /// Gives the instant from which on that is no longer so.
 #[must_use]
 pub fn burst_settles_at(cluster: &Cluster, pods: &[PodId]) -> Option<SimTime> {
-    let created_at = |id: &PodId| cluster.pod(*id).created_at;
-    let wants_gpu =
-        |id: &&PodId| cluster.shape(cluster.pod(**id).shape).requests.contains_key(GPU_RESOURCE);
-    let oldest = pods.iter().map(created_at).min()? + BURST_SETTLES_AFTER;
-    let oldest_gpu = pods.iter().filter(wants_gpu).map(created_at).min();
+    let mut wants_gpu = Last::default();
+    let mut oldest: Option<SimTime> = None;
+    let mut oldest_gpu: Option<SimTime> = None;
+    for id in pods {
+        let pod = cluster.pod(*id);
+        let look = || cluster.shape(pod.shape).requests.contains_key(GPU_RESOURCE);
+        oldest = earlier(oldest, pod.created_at);
+        if wants_gpu.get(pod.shape, look) {
+            oldest_gpu = earlier(oldest_gpu, pod.created_at);
+        }
+    }
+    let oldest = oldest? + BURST_SETTLES_AFTER;
     Some(oldest_gpu.map_or(oldest, |at| oldest.max(at + GPU_BURST_SETTLES_AFTER)))
 }
 
@@ -319,6 +342,28 @@ fn scale_up_delay(cluster: &Cluster, shape: ShapeId, settings: &Settings) -> Sim
     let own = cluster.shape(shape).annotations.get(DELAY_ANNOTATION);
     let own = own.and_then(|text| SimDuration::parse(text).ok());
     own.map_or(settings.new_pod_scale_up_delay, |own| own.max(settings.new_pod_scale_up_delay))
+}
+
+/// The last answer, for questions that are asked of many pods alike one after the other.
+struct Last<K, A>(Option<(K, A)>);
+
+impl<K, A> Default for Last<K, A> {
+    fn default() -> Last<K, A> {
+        Last(None)
+    }
+}
+
+impl<K: Copy + PartialEq, A: Copy> Last<K, A> {
+    fn get(&mut self, question: K, answer: impl FnOnce() -> A) -> A {
+        match self.0 {
+            Some((known, answer)) if known == question => answer,
+            _ => {
+                let answer = answer();
+                self.0 = Some((question, answer));
+                answer
+            }
+        }
+    }
 }
 
 fn earlier(one: Option<SimTime>, other: SimTime) -> Option<SimTime> {

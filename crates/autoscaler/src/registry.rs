@@ -11,7 +11,6 @@ mod instances;
 mod nodes;
 
 pub use groups::{GroupState, IncorrectSize, ScaleUpRequest};
-pub(crate) use nodes::waits_for_gpu;
 pub(crate) use nodes::{GPU_LABEL, GPU_RESOURCE};
 pub use nodes::{NodeClass, NodeState};
 
@@ -150,6 +149,14 @@ impl Registry {
         }
     }
 
+    /// Takes over what the cloud has been asked for meanwhile, by group index: what is acceptable, and
+    /// how many nodes are missing, follow at once.
+    pub fn recalculate(&mut self, targets: &[u32]) {
+        for (state, target) in self.groups.iter_mut().zip(targets) {
+            state.update_range(*target);
+        }
+    }
+
     fn update_incorrect_sizes(&mut self, now: SimTime) {
         for state in &mut self.groups {
             state.update_incorrect_size(now);
@@ -255,8 +262,7 @@ impl Registry {
     #[must_use]
     pub fn live(&self, group: GroupId, now: SimTime) -> u32 {
         let state = &self.groups[group.index()];
-        let failed = u32::try_from(state.failed_ids.len()).unwrap_or(u32::MAX);
-        let expected = state.not_started + state.unregistered.saturating_sub(failed);
+        let expected = state.not_started + state.unregistered;
         state.ready + expected.max(self.upcoming(group, now))
     }
 
@@ -333,3 +339,6 @@ impl Registry {
         if stale { next.min(self.refreshes.next(now)) } else { next }
     }
 }
+
+#[cfg(test)]
+mod tests;

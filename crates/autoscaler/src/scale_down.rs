@@ -20,6 +20,7 @@ mod told;
 mod unneeded;
 mod unremovable;
 mod utilization;
+mod verdicts;
 
 pub use cooldown::before_start;
 pub use unneeded::UnneededNode;
@@ -41,7 +42,7 @@ use planner::Planner;
 use told::Told;
 
 /// The scale-down half of the autoscaler.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ScaleDown {
     settings: Settings,
     planner: Planner,
@@ -225,7 +226,7 @@ impl ScaleDown {
         cluster: &Cluster,
         context: &LoopContext<'_>,
         now: SimTime,
-    ) -> (Vec<(NodeId, GroupId)>, Vec<(NodeId, GroupId)>) {
+    ) -> (Vec<NodeOfGroup>, Vec<NodeOfGroup>) {
         let list = self.planner.unneeded.list();
         if !self.planner.findings.are_kept
             && !list.iter().any(|one| self.ripe_from(cluster, context, one) <= now)
@@ -476,6 +477,9 @@ impl ScaleDown {
         self.cooldowns.last_failure
     }
 }
+
+/// A node and its group.
+type NodeOfGroup = (NodeId, GroupId);
 
 /// The smallest step of time.
 const TICK: SimDuration = SimDuration(1);

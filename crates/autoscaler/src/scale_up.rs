@@ -2,7 +2,7 @@
 //!
 //! Source: `core/scaleup/orchestrator` and what it calls, release 1.36. Where upstream's order is
 //! chance (Go maps, unstable sorts, ties) ours is fixed: pod groups go by their first pod, node
-//! groups by id, and the last choice among equal options is drawn from seed and loop number.
+//! groups by id, and the last choice among equal options is drawn from seed and instant.
 
 pub mod balance;
 pub mod equivalence;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use plimsoll_core::objects::Snapshot;
-use plimsoll_replay::plan::{Change, Plan, PlanOptions, make_changes, plan};
+use plimsoll_replay::plan::{Change, Plan, PlanOptions, Told, make_changes, plan, told};
 use plimsoll_replay::{Strategy, load_settings};
 use serde_json::Value;
 
@@ -55,6 +55,15 @@ pub(crate) struct PlanArguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Print the status ConfigMap that Cluster Autoscaler would write after the loop
+    #[arg(long, conflicts_with_all = ["json", "what_if"])]
+    status: bool,
+    /// Print Cluster Autoscaler's metrics after the loop, in Prometheus' text format
+    #[arg(long, conflicts_with_all = ["json", "what_if", "status"])]
+    metrics: bool,
+    /// Print the events that Cluster Autoscaler would write in the loop
+    #[arg(long, conflicts_with_all = ["json", "what_if", "status", "metrics"])]
+    events: bool,
 }
 
 /// Plans.
@@ -73,6 +82,12 @@ pub(crate) fn run(arguments: &PlanArguments) -> anyhow::Result<Outcome> {
     let at = arguments.at.map(|at| at.resolve(shown.unwrap_or_default())).or(shown);
     let seed = arguments.seed;
     let mut options = PlanOptions { strategy: arguments.strategy, settings: flags, at, seed };
+    if arguments.status || arguments.metrics || arguments.events {
+        let told = told(&source.snapshot, &options)
+            .map_err(|error| BadInput(format!("{}: {error}", arguments.snapshot)))?;
+        output::print(&words(arguments, told))?;
+        return Ok(Outcome::Success);
+    }
     let today = decide(arguments, &source.snapshot, &options)?;
     let changed = if arguments.what_if.is_empty() {
         None
@@ -96,6 +111,23 @@ pub(crate) fn run(arguments: &PlanArguments) -> anyhow::Result<Outcome> {
     }
     output::note_timing(&format!("decided in {} ms", stopwatch.elapsed().as_millis()));
     Ok(Outcome::Success)
+}
+
+/// What of the loop's words was asked for.
+fn words(arguments: &PlanArguments, told: Told) -> String {
+    if arguments.status {
+        return told.status;
+    }
+    if arguments.metrics {
+        return told.metrics;
+    }
+    let lines = told.events.iter().map(|event| {
+        let (object, event_type) = (&event.object, event.event_type.as_str());
+        let (kind, namespace, name) = (object.kind(), object.namespace(), object.name());
+        let (reason, message) = (event.reason, &event.message);
+        format!("{event_type}  {reason}  {kind} {namespace}/{name}  {message}\n")
+    });
+    lines.collect()
 }
 
 fn decide(

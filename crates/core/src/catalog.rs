@@ -32,6 +32,8 @@ pub struct Catalog {
     fits: Interner<Fit>,
     rules: Interner<Rules>,
     templates: Interner<NodeTemplate>,
+    /// By template: what pods may use, by resource.
+    template_sizes: Vec<Arc<[(ResourceId, i64)]>>,
     taints: Interner<Vec<Taint>>,
     surfaces: Interner<Surface>,
     resources: Interner<String>,
@@ -184,6 +186,7 @@ impl Default for Catalog {
             fits: Interner::default(),
             rules: Interner::default(),
             templates: Interner::default(),
+            template_sizes: Vec::new(),
             taints: Interner::default(),
             surfaces: Interner::default(),
             resources,
@@ -292,7 +295,20 @@ impl Catalog {
             allocatable: spec.allocatable.clone(),
             declared_features: spec.declared_features.clone(),
         };
-        (TemplateId(self.templates.intern(template)), hostname)
+        let id = TemplateId(self.templates.intern(template));
+        if self.template_sizes.len() <= id.index() {
+            let sizes = spec.allocatable.iter();
+            let sizes = sizes.map(|(name, amount)| (self.intern_resource(name), *amount)).collect();
+            self.template_sizes.push(sizes);
+        }
+        (id, hostname)
+    }
+
+    /// What pods may use of nodes of a template.
+    #[must_use]
+    #[inline]
+    pub fn template_sizes(&self, id: TemplateId) -> &Arc<[(ResourceId, i64)]> {
+        &self.template_sizes[id.index()]
     }
 
     /// The id of what a node has of images. Images differ from node to node, and only a score looks

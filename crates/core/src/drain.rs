@@ -9,7 +9,7 @@
 use std::fmt;
 
 use crate::cluster::{Cluster, Pod, Workload};
-use crate::ids::PodId;
+use crate::ids::{PodId, ShapeId};
 use crate::pod::{PodPhase, PodSpec, RestartPolicy};
 use crate::time::{SimDuration, SimTime};
 
@@ -206,6 +206,13 @@ pub fn judged_until(
     let aged = (rules.skip_nodes_with_system_pods && spec.namespace == SYSTEM_NAMESPACE)
         .then(|| pod.created_at + rules.blocking_system_pod_timeout);
     [terminated, aged].into_iter().flatten().map(|at| at + TICK).filter(|at| *at > now).min()
+}
+
+/// Whether all pods of a shape and controller, those aside that have finished or were asked to go,
+/// get the same verdict at any time.
+#[must_use]
+pub fn is_judged_by_kind(cluster: &Cluster, shape: ShapeId, rules: &DrainRules) -> bool {
+    !rules.skip_nodes_with_system_pods || cluster.shape(shape).namespace != SYSTEM_NAMESPACE
 }
 
 /// Whether a pod should have been gone for so long that nobody waits for it any more.

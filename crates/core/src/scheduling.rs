@@ -11,12 +11,14 @@
 //!
 //! Source: kube-scheduler 1.36, default profile.
 
+mod alike;
 mod change_log;
 mod filters;
 mod fit_index;
 mod images;
 mod indexes;
 mod judgement;
+mod node_set;
 mod pod_affinity;
 mod preemption;
 mod prepared;
@@ -33,9 +35,11 @@ mod spread;
 mod topology;
 mod trial;
 
+pub use alike::Distinction;
 pub(crate) use images::ImageSpread;
 pub(crate) use indexes::{ForkMark, Indexes};
 pub use judgement::{Judgement, Verdict};
+pub use node_set::NodeSet;
 pub(crate) use preemption::PreemptionIndexes;
 pub use preemption::{Candidate, PreemptionOutcome};
 pub use profile::{ExtensionPoint, Plugin, PluginArguments, SchedulerProfile, SchedulerProfiles};
@@ -84,20 +88,42 @@ impl Cluster {
     /// This is the search of Cluster Autoscaler, which takes any node; see [`Cluster::best_node`]
     /// for the scheduler's.
     pub fn first_fit(&mut self, shape: ShapeId, start: NodeId) -> Option<NodeId> {
-        let prepared = self.prepare(Kind::of(shape)).ok()?;
+        self.search(shape, start, None)
+    }
+
+    /// The same among some nodes.
+    pub fn first_fit_among(
+        &mut self,
+        shape: ShapeId,
+        start: NodeId,
+        among: &NodeSet,
+    ) -> Option<NodeId> {
+        self.search(shape, start, Some(among))
+    }
+
+    fn search(&mut self, shape: ShapeId, start: NodeId, among: Option<&NodeSet>) -> Option<NodeId> {
+        // What refuses such pods as a whole leaves no node in the index either.
+        let prepared = if self.looks_beyond_nodes(shape) {
+            Some(self.prepare(Kind::of(shape)).ok()?)
+        } else {
+            None
+        };
         let fit = self.catalog.fit_of(shape);
         let mut from = start.index();
         let mut end = self.nodes.slot_count();
         let index = Indexes::take_fit(self, fit);
         let mut wrapped = false;
         let found = loop {
-            match index.next_fit(from, end) {
-                Some(node)
-                    if self.nodes.get(node).unschedulable
-                        || self.is_kept_off(shape, &prepared, node) =>
-                {
-                    from = node.index() + 1;
-                }
+            let next = match among {
+                None => index.next_fit(from, end),
+                Some(among) => index.next_fit_among(among, from, end),
+            };
+            let refuses = |node| {
+                self.nodes.get(node).unschedulable
+                    || prepared.as_ref().is_some_and(|one| self.is_kept_off(shape, one, node))
+            };
+            match next {
+                Some(node) if refuses(node) => from = node.index() + 1,
                 Some(node) => break Some(node),
                 None if wrapped => break None,
                 None => {
@@ -113,11 +139,18 @@ impl Cluster {
 
     /// Whether a pod of this shape fits on any other node than `node` now.
     pub fn fits_elsewhere(&mut self, shape: ShapeId, node: NodeId) -> bool {
-        let Ok(prepared) = self.prepare(Kind::of(shape)) else { return false };
+        let prepared = if self.looks_beyond_nodes(shape) {
+            let Ok(prepared) = self.prepare(Kind::of(shape)) else { return false };
+            Some(prepared)
+        } else {
+            None
+        };
         let fit = self.catalog.fit_of(shape);
         let index = Indexes::take_fit(self, fit);
-        let elsewhere =
-            index.iter().any(|one| one != node && !self.is_kept_off(shape, &prepared, one));
+        let is_let_in = |one: NodeId| {
+            one != node && prepared.as_ref().is_none_or(|all| !self.is_kept_off(shape, all, one))
+        };
+        let elsewhere = index.iter().any(is_let_in);
         self.indexes.give_fit_back(fit, index);
         elsewhere
     }

@@ -212,7 +212,7 @@ impl Drive<'_> {
 
     /// Lets the strategy go on with what it began, until it has nothing more to do at this instant.
     fn resume(&mut self, at: SimTime) -> Result<(), DriveError> {
-        loop {
+        for _ in 0..LOOPS_AT_ONE_INSTANT_MAX {
             let Some(strategy) = self.strategy.as_deref_mut() else { return Ok(()) };
             let actions = strategy.resume(&self.world.cluster, at);
             if actions.is_empty() {
@@ -222,6 +222,8 @@ impl Drive<'_> {
                 self.carry_out(&action, at)?;
             }
         }
+        let strategy = self.strategy.as_ref().map_or("", |one| one.name()).to_owned();
+        Err(DriveError::Restless { strategy, at })
     }
 
     fn carry_out(&mut self, action: &Action, at: SimTime) -> Result<(), DriveError> {

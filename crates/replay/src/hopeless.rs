@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use plimsoll_autoscaler::{Reason, Subject};
 use plimsoll_core::SimTime;
 use plimsoll_core::cluster::{Cluster, NodeBirth};
+use plimsoll_core::devices::NodeDevices;
 use plimsoll_core::ids::{GroupId, ShapeId};
 use plimsoll_core::scheduling::Refusal;
 
@@ -136,8 +137,10 @@ fn verdict(cluster: &mut Cluster, shape: ShapeId) -> Verdict {
 fn refusal_of_empty_node(cluster: &mut Cluster, shape: ShapeId, group: GroupId) -> Option<Refusal> {
     let spec = std::sync::Arc::clone(&cluster.group(group).spec);
     let mut fork = cluster.fork();
+    let name = format!("{}-template", spec.name);
+    fork.give_devices(&NodeDevices::of_slices(&spec.template_slices), &name);
     let node = fork.add_node(NodeBirth {
-        name: format!("{}-template", spec.name),
+        name,
         spec: spec.template.clone(),
         group: Some(group),
         ready: true,

@@ -7,12 +7,14 @@ mod bound;
 mod cost;
 mod found;
 mod model;
+mod told;
 mod what_if;
 
 pub use model::{
     BlockedNode, CostPerHour, ExpansionOption, NodeUtilization, PendingPod, Plan, ScaleDown,
     ScaleUp, SkippedGroup, TargetDecrease,
 };
+pub use told::{Told, told};
 pub use what_if::{Change, ChangeError, GroupField, make as make_changes};
 
 use std::collections::BTreeMap;
@@ -51,6 +53,9 @@ pub enum PlanError {
     /// Nobody decides anything under this strategy.
     #[error("strategy {0} decides nothing; a plan needs cluster-autoscaler or threshold")]
     NothingDecided(Strategy),
+    /// Nobody tells anything under this strategy.
+    #[error("strategy {0} has neither status nor metrics nor events; cluster-autoscaler has")]
+    NothingTold(Strategy),
     /// The snapshot has no NodeGroup.
     #[error("it has no NodeGroup, so there is nothing to scale")]
     NoGroups,

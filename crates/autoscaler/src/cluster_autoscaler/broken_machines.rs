@@ -27,11 +27,13 @@ impl ClusterAutoscaler {
         }
     }
 
-    /// Deletes machines that could not be made.
-    pub(super) fn delete_failed(&self, step: &mut Step<'_, '_>) {
+    /// Deletes machines that could not be made. True if there were any.
+    pub(super) fn delete_failed(&self, step: &mut Step<'_, '_>) -> bool {
+        let before = step.report.removed_instances.len();
         for (group, ids) in self.registry.failed_creations() {
             self.delete_machines(step, group, ids, "CreationFailed");
         }
+        step.report.removed_instances.len() > before
     }
 
     /// Deletes these machines of a group. A group that has no machine or all it may have is given up

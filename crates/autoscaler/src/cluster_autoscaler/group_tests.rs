@@ -5,18 +5,25 @@
 //! `clusterstate_test.go` of release 1.36, with inputs of our own.
 
 use expect_test::expect;
+use plimsoll_core::ids::PodId;
 use plimsoll_core::node_group::{InstanceError, InstanceState};
-use plimsoll_core::{NodeGroupSpec, SimDuration};
+use plimsoll_core::{NodeGroupSpec, PodSpec, SimDuration};
 
 use super::*;
 use crate::fixture::{Fixture, pod_spec};
+use crate::pending::PodOutcome;
 
 fn atomic(spec: &mut NodeGroupSpec) {
     spec.autoscaling_options.zero_or_max_node_scaling = Some(true);
 }
 
-/// One loop in which the cloud refuses to enlarge some groups: what was asked for, what came of it.
-fn answer(fixture: &mut Fixture, autoscaler: &mut ClusterAutoscaler, refused: &[&str]) -> String {
+/// One loop in which the cloud refuses one increase, counted from 0: what was asked for, what came of
+/// it.
+fn answer(
+    fixture: &mut Fixture,
+    autoscaler: &mut ClusterAutoscaler,
+    refused: Option<usize>,
+) -> Vec<String> {
     let decision = autoscaler.decide(&mut fixture.cluster.fork(), fixture.now);
     let mut lines = Vec::new();
     for action in &decision.actions {
@@ -25,7 +32,7 @@ fn answer(fixture: &mut Fixture, autoscaler: &mut ClusterAutoscaler, refused: &[
         let outcome = if !autoscaler.still_wants(action) {
             lines.push(format!("{name} +{delta} is not asked for"));
             continue;
-        } else if refused.contains(&name.as_str()) {
+        } else if refused == Some(lines.len()) {
             lines.push(format!("{name} +{delta} is refused"));
             Outcome::Refused("no quota".to_owned())
         } else {
@@ -35,7 +42,24 @@ fn answer(fixture: &mut Fixture, autoscaler: &mut ClusterAutoscaler, refused: &[
         };
         autoscaler.observe(action, &outcome, &fixture.cluster, fixture.now);
     }
-    lines.join("\n")
+    lines
+}
+
+/// Without the names of groups: which of several equal ones comes first is chance.
+fn nameless(lines: &[String]) -> String {
+    lines.iter().map(|line| &line[2..]).collect::<Vec<_>>().join(", ")
+}
+
+/// Groups that each have pods of their own.
+fn groups_with_pods(names: &[&str], pods: usize) -> Fixture {
+    let mut fixture = Fixture::default();
+    for name in names {
+        fixture.group(name, 0, 9, "4", "16Gi");
+        let node_selector = [("pool".to_owned(), (*name).to_owned())].into();
+        let spec = PodSpec { node_selector, ..pod_spec("2", "1Gi") };
+        fixture.pending(name, pods, &spec);
+    }
+    fixture
 }
 
 fn fail(fixture: &mut Fixture, group: GroupId, machines: &[usize]) {
@@ -63,9 +87,13 @@ fn a_group_that_grows_as_a_whole_grows_to_its_maximum() {
         }
         fixture.pending("web", pods, &pod_spec("2", "1Gi"));
         let mut autoscaler = fixture.autoscaler(&[]);
-        lines.push(answer(&mut fixture, &mut autoscaler, &[]));
+        lines.extend(answer(&mut fixture, &mut autoscaler, None));
     }
-    expect![[r#""#]].assert_eq(&lines.join("\n"));
+    expect![[r#"
+        a +5
+        a +3
+        a +5"#]]
+    .assert_eq(&lines.join("\n"));
 }
 
 #[test]
@@ -77,10 +105,23 @@ fn all_of_the_group_must_be_within_the_limits() {
         fixture.group("b", 0, 1, "1", "1Gi");
         fixture.node("b-1", "b");
         fixture.pending("web", 1, &pod_spec("2", "1Gi"));
-        let mut autoscaler = fixture.autoscaler(&[flags]);
+        let mut autoscaler = fixture.autoscaler(&[flags, ("scale-down-enabled", "false")]);
         lines.push(fixture.after(0, &mut autoscaler));
     }
-    expect![[r#""#]].assert_eq(&lines.join("\n\n"));
+    expect![[r#"
+        why a: skipped: atomic scale-up exceeds cluster node count limit
+        why b: skipped: max node group size reached
+        why shop/web-1: pod didn't trigger scale-up: 1 atomic scale-up exceeds cluster node count limit, 1 max node group size reached
+
+        a +5
+        why b: skipped: max node group size reached
+        why a: Scale-up: setting group a size to 5 instead of 0 (max: 5)
+        why shop/web-1: pod triggered scale-up: [{a 0->5 (max: 5)}]
+
+        why a: skipped: exceeded quota: "cluster-wide", resources: cpu
+        why b: skipped: max node group size reached
+        why shop/web-1: pod didn't trigger scale-up: 1 exceeded quota: "cluster-wide", resources: cpu, 1 max node group size reached"#]]
+    .assert_eq(&lines.join("\n\n"));
 }
 
 #[test]
@@ -117,9 +158,13 @@ fn machines_of_a_whole_group_are_given_up_together() {
         fail(&mut fixture, group, failed);
         let told = fixture.after(10, &mut autoscaler);
         let deleted: Vec<&str> = told.lines().filter(|line| line.contains("deletes")).collect();
-        lines.push(format!("{failed:?}: {}", deleted.join(" ")));
+        lines.push(format!("{failed:?} failed: [{}]", deleted.join(" ")));
     }
-    expect![[r#""#]].assert_eq(&lines.join("\n"));
+    expect![[r#"
+        [1] failed: [a deletes a-i0, a-i1, a-i2: CreationFailed]
+        [1] failed: []
+        [0, 1, 2] failed: [a deletes a-i0, a-i1, a-i2: CreationFailed]"#]]
+    .assert_eq(&lines.join("\n"));
 }
 
 #[test]
@@ -131,31 +176,35 @@ fn a_whole_group_goes_with_its_nodes_when_one_machine_never_registers() {
     fixture.machine(group, "a-3", InstanceState::Creating, None);
     fixture.cluster.set_target_size(group, 3);
     let mut autoscaler = fixture.autoscaler(&[("scale-down-enabled", "false")]);
-    let first = fixture.after(0, &mut autoscaler);
+    assert_eq!(fixture.after(0, &mut autoscaler), "");
     let late = fixture.after(15 * 60 + 10, &mut autoscaler);
-    expect![[r#""#]].assert_eq(&format!("first: {first}\nlate: {late}"));
+    assert_eq!(late, "a deletes a-1, a-2, a-3: NeverRegistered");
 }
 
 #[test]
 fn each_group_has_its_own_time_to_provide_nodes() {
     let mut fixture = Fixture::default();
+    let mut groups = Vec::new();
     for (name, minutes) in [("a", 2), ("b", 30)] {
-        fixture.group_with(name, 0, 1, "4", "16Gi", |spec| {
+        groups.push(fixture.group_with(name, 0, 1, "4", "16Gi", |spec| {
             spec.autoscaling_options.max_node_provision_time =
                 Some(SimDuration::from_mins(minutes));
-        });
-        let selector = [("pool".to_owned(), name.to_owned())].into();
-        let spec = plimsoll_core::PodSpec { node_selector: selector, ..pod_spec("2", "1Gi") };
-        fixture.pending(name, 1, &spec);
+        }));
+        let node_selector = [("pool".to_owned(), name.to_owned())].into();
+        fixture.pending(name, 1, &PodSpec { node_selector, ..pod_spec("2", "1Gi") });
     }
     let mut autoscaler = fixture.autoscaler(&[("salvo-scale-up", "true")]);
-    assert_eq!(answer(&mut fixture, &mut autoscaler, &[]), "a +1\nb +1");
-    let mut told = Vec::new();
-    for _ in 0..4 {
-        let lines = fixture.after(600, &mut autoscaler);
-        told.extend(lines.lines().filter(|line| line.contains("TimedOut")).map(str::to_owned));
-    }
-    expect![[r#""#]].assert_eq(&told.join("\n"));
+    assert_eq!(nameless(&answer(&mut fixture, &mut autoscaler, None)), "+1, +1");
+    let mut told = fixture.after(130, &mut autoscaler);
+    fixture.cluster.update_instances(groups[0], Vec::clear);
+    // The list of machines is fetched anew every two minutes.
+    told.push('\n');
+    told += &fixture.after(1790, &mut autoscaler);
+    let late: Vec<&str> = told.lines().filter(|line| line.contains("TimedOut")).collect();
+    expect![[r#"
+        why a: ScaleUpTimedOut: Nodes added to group a failed to register within 2m10s
+        why b: ScaleUpTimedOut: Nodes added to group b failed to register within 32m"#]]
+    .assert_eq(&late.join("\n"));
 }
 
 #[test]
@@ -167,25 +216,22 @@ fn a_salvo_goes_on_until_everybody_is_helped() {
         &[("salvo-scale-up", "true"), ("salvo-scale-up-budget", "0s")][..],
         &[("salvo-scale-up", "true"), ("max-nodes-total", "3")][..],
     ] {
-        let mut fixture = Fixture::default();
-        for name in ["a", "b", "c"] {
-            fixture.group(name, 0, 9, "4", "16Gi");
-            let selector = [("pool".to_owned(), name.to_owned())].into();
-            let spec = plimsoll_core::PodSpec { node_selector: selector, ..pod_spec("2", "1Gi") };
-            fixture.pending(name, 4, &spec);
-        }
+        let mut fixture = groups_with_pods(&["a", "b", "c"], 4);
         let mut autoscaler = fixture.autoscaler(flags);
-        let asked = answer(&mut fixture, &mut autoscaler, &[]);
+        let asked = nameless(&answer(&mut fixture, &mut autoscaler, None));
         let report = autoscaler.last_loop().expect("a loop ran");
-        let helped = report
-            .outcomes
-            .iter()
-            .filter(|(_, outcome)| *outcome == PodOutcome::TriggeredScaleUp)
-            .count();
+        let is_helped =
+            |(_, outcome): &&(PodId, PodOutcome)| *outcome == PodOutcome::TriggeredScaleUp;
+        let helped = report.outcomes.iter().filter(is_helped).count();
         let (result, salvo) = (report.scale_up.result.as_str(), report.salvo.len());
-        lines.push(format!("{flags:?}: {result}, {helped} pods, salvo of {salvo}\n{asked}"));
+        lines.push(format!("{flags:?}: {result}, {helped} pods, salvo of {salvo}: {asked}"));
     }
-    expect![[r#""#]].assert_eq(&lines.join("\n"));
+    expect![[r#"
+        []: Successful, 4 pods, salvo of 0: +2
+        [("salvo-scale-up", "true")]: Successful, 12 pods, salvo of 3: +2, +2, +2
+        [("salvo-scale-up", "true"), ("salvo-scale-up-budget", "0s")]: Successful, 4 pods, salvo of 0: +2
+        [("salvo-scale-up", "true"), ("max-nodes-total", "3")]: NoOptionsAvailable, 6 pods, salvo of 3: +2, +1"#]]
+    .assert_eq(&lines.join("\n"));
 }
 
 #[test]
@@ -199,43 +245,32 @@ fn the_first_refusal_ends_a_scale_up_unless_increases_are_made_in_parallel() {
         fixture.pending("web", 6, &pod_spec("2", "1Gi"));
         let flags = [("balance-similar-node-groups", "true"), ("parallel-scale-up", in_parallel)];
         let mut autoscaler = fixture.autoscaler(&flags);
-        let asked = answer(&mut fixture, &mut autoscaler, &["b"]);
+        let asked = nameless(&answer(&mut fixture, &mut autoscaler, Some(1)));
         let report = autoscaler.last_loop().expect("a loop ran");
         let (result, made) = (report.scale_up.result.as_str(), report.scale_up.increases.len());
         let productive = autoscaler.was_productive();
-        lines.push(format!("{asked}\n{result}, {made} made, productive: {productive}"));
+        lines.push(format!("{asked}: {result}, {made} made, productive: {productive}"));
     }
-    expect![[r#""#]].assert_eq(&lines.join("\n"));
+    expect![[r#"
+        +1, +1 is refused, +1 is not asked for: Error, 1 made, productive: false
+        +1, +1 is refused, +1: Error, 2 made, productive: false"#]]
+    .assert_eq(&lines.join("\n"));
 }
 
 #[test]
 fn a_refusal_ends_a_salvo_but_what_came_before_it_counts() {
-    let mut fixture = Fixture::default();
-    for name in ["a", "b", "c"] {
-        fixture.group(name, 0, 9, "4", "16Gi");
-        let selector = [("pool".to_owned(), name.to_owned())].into();
-        let spec = plimsoll_core::PodSpec { node_selector: selector, ..pod_spec("2", "1Gi") };
-        fixture.pending(name, 1, &spec);
-    }
-    let mut autoscaler = fixture.autoscaler(&[("salvo-scale-up", "true")]);
-    let order = answer(&mut fixture, &mut autoscaler, &[]);
-    let second = order.lines().nth(1).and_then(|line| line.split(' ').next()).expect("three");
-    let mut again = Fixture::default();
-    for name in ["a", "b", "c"] {
-        again.group(name, 0, 9, "4", "16Gi");
-        let selector = [("pool".to_owned(), name.to_owned())].into();
-        let spec = plimsoll_core::PodSpec { node_selector: selector, ..pod_spec("2", "1Gi") };
-        again.pending(name, 1, &spec);
-    }
-    let mut autoscaler =
-        again.autoscaler(&[("salvo-scale-up", "true"), ("parallel-scale-up", "true")]);
-    let asked = answer(&mut again, &mut autoscaler, &[second]);
-    let kinds: Vec<&str> = asked.lines().map(|line| &line[1..]).collect();
-    assert_eq!(kinds, [" +1", " +1 is refused", " +1 is not asked for"]);
+    let mut fixture = groups_with_pods(&["a", "b", "c"], 1);
+    let flags = [("salvo-scale-up", "true"), ("parallel-scale-up", "true")];
+    let mut autoscaler = fixture.autoscaler(&flags);
+    let asked = nameless(&answer(&mut fixture, &mut autoscaler, Some(1)));
+    assert_eq!(asked, "+1, +1 is refused, +1 is not asked for");
     assert!(autoscaler.was_productive(), "the first scale-up of the salvo was carried out");
     let report = autoscaler.last_loop().expect("a loop ran");
     assert_eq!(report.scale_up.increases.len(), 1);
     assert_eq!(report.scale_up.result, ScaleUpResult::Error);
+    let mut outcomes: Vec<&str> = report.outcomes.iter().map(|(_, one)| one.as_str()).collect();
+    outcomes.sort_unstable();
+    assert_eq!(outcomes, ["scaleUpFailed", "scaleUpFailed", "triggeredScaleUp"]);
 }
 
 #[test]
@@ -251,7 +286,10 @@ fn what_refuses_a_pod_is_said_of_skipped_groups_too_where_that_is_asked_for() {
         let told = fixture.after(0, &mut autoscaler);
         lines.extend(told.lines().filter(|line| line.contains("web")).map(str::to_owned));
     }
-    expect![[r#""#]].assert_eq(&lines.join("\n"));
+    expect![[r#"
+        why shop/web-1: pod didn't trigger scale-up: 2 max node group size reached
+        why shop/web-1: pod didn't trigger scale-up: 1 Insufficient cpu, 1 max node group size reached"#]]
+    .assert_eq(&lines.join("\n"));
 }
 
 #[test]
@@ -265,13 +303,23 @@ fn upstreams_minimum_looks_at_targets_and_ours_at_nodes() {
         fixture.machine(group, "a-3", InstanceState::Creating, None);
         fixture.cluster.set_target_size(group, 3);
         let mut autoscaler = fixture.autoscaler(&[(key, "true"), ("scale-down-enabled", "false")]);
-        lines.push(format!("{key}:\n{}", fixture.after(0, &mut autoscaler)));
+        lines.push(key.to_owned());
+        lines.push(fixture.after(0, &mut autoscaler));
         fixture.cluster.set_ready(broken, false, fixture.now);
         for seconds in [10, 10, 15 * 60] {
             lines.push(fixture.after(seconds, &mut autoscaler));
         }
+        lines.retain(|line| !line.is_empty());
     }
-    expect![[r#""#]].assert_eq(&lines.join("\n"));
+    expect![[r#"
+        enforce-node-group-min-size
+        plimsoll-enforce-min-size-on-live-nodes
+        a +1
+        why a: Scale-up: setting group a size to 4 instead of 3 (max: 5)
+        a target -1
+        a deletes a-3: NeverRegistered
+        why a: ScaleUpTimedOut: Nodes added to group a failed to register within 15m10s"#]]
+    .assert_eq(&lines.join("\n"));
 }
 
 #[test]
@@ -281,5 +329,5 @@ fn a_repair_keeps_to_the_limits_of_the_whole_cluster() {
     fixture.group("b", 3, 5, "4", "16Gi");
     let key = "plimsoll-enforce-min-size-on-live-nodes";
     let mut autoscaler = fixture.autoscaler(&[(key, "true"), ("max-nodes-total", "4")]);
-    assert_eq!(answer(&mut fixture, &mut autoscaler, &[]), "a +3\nb +1");
+    assert_eq!(answer(&mut fixture, &mut autoscaler, None), ["a +3", "b +1"]);
 }

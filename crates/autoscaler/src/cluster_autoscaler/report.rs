@@ -193,8 +193,8 @@ impl ScaleUpReport {
             | ScaleUpResult::Error => {}
         }
         let chosen = self.chosen.map(|index| &self.options[index]);
-        let packed: FxHashSet<PodId> =
-            chosen.iter().flat_map(|option| option.pods.iter().copied()).collect();
+        let mut packed = PodSet::default();
+        chosen.iter().flat_map(|option| &option.pods).for_each(|pod| packed.insert(*pod));
         let packed_outcome = match self.result {
             ScaleUpResult::Successful => PodOutcome::TriggeredScaleUp,
             _ => PodOutcome::ScaleUpFailed,
@@ -210,7 +210,7 @@ impl ScaleUpReport {
                 PodOutcome::AwaitEvaluation
             };
             for pod in &judged.group.pods {
-                let outcome = if packed.contains(pod) { packed_outcome } else { other };
+                let outcome = if packed.contains(*pod) { packed_outcome } else { other };
                 outcomes.push((*pod, outcome));
             }
         }
@@ -271,57 +271,116 @@ impl Told {
         let mut groups = group_findings(cluster, report);
         news.extend(groups.iter().filter(|one| !self.groups.contains(one)).cloned());
         std::mem::swap(&mut self.groups, &mut groups);
-        let outcomes: FxHashMap<PodId, PodOutcome> = report.outcomes.iter().copied().collect();
-        let mut told = FxHashMap::default();
-        self.tell_salvo(cluster, report, &mut told, &mut news);
+        self.pod_news(cluster, report, &mut news);
+        news
+    }
+
+    fn pod_news(&mut self, cluster: &Cluster, report: &LoopReport, news: &mut Vec<Reason>) {
+        let groups = &report.scale_up.pod_groups;
+        let outcomes = OutcomesByPod::new(&report.outcomes);
+        let before = std::mem::take(&mut self.pods);
+        self.pods.reserve(groups.iter().map(|judged| judged.group.pods.len()).sum());
+        self.tell_salvo(cluster, report, &before, news);
         // Of a salvo the last scale-up speaks for itself, and for all pods that wait on.
-        let triggered = report.salvo.last().unwrap_or(&report.scale_up).increases_text(cluster);
-        for (index, judged) in report.scale_up.pod_groups.iter().enumerate() {
+        let last = report.salvo.last().unwrap_or(&report.scale_up);
+        let triggered = Text::new(last.increases_text(cluster));
+        let [awaits, left_over, failed] = [
+            "waits: another group would help",
+            "waits: a limit kept it out of the scale-up",
+            "waits: the scale-up failed",
+        ]
+        .map(|text| Text::new(text.to_owned()));
+        for (index, judged) in groups.iter().enumerate() {
             let not_triggered = std::cell::OnceCell::new();
             for id in &judged.group.pods {
-                let text: &str = match outcomes.get(id) {
+                let text = match outcomes.of(*id) {
                     Some(PodOutcome::TriggeredScaleUp) => &triggered,
                     Some(PodOutcome::Unschedulable) => not_triggered.get_or_init(|| {
                         let why = report.scale_up.not_triggered_text(index);
-                        format!("pod didn't trigger scale-up: {why}")
+                        Text::new(format!("pod didn't trigger scale-up: {why}"))
                     }),
-                    Some(PodOutcome::AwaitEvaluation) => "waits: another group would help",
-                    Some(PodOutcome::LeftOver) => "waits: a limit kept it out of the scale-up",
-                    Some(PodOutcome::ScaleUpFailed) => "waits: the scale-up failed",
+                    Some(PodOutcome::AwaitEvaluation) => &awaits,
+                    Some(PodOutcome::LeftOver) => &left_over,
+                    Some(PodOutcome::ScaleUpFailed) => &failed,
                     _ => continue,
                 };
                 let serial = cluster.pod(*id).serial;
-                let digest = digest(text);
-                told.insert(serial, digest);
-                if self.pods.get(&serial) != Some(&digest) {
+                self.pods.insert(serial, text.digest);
+                if before.get(&serial) != Some(&text.digest) {
                     let subject = Subject::Pod(cluster.pod_full_name(*id));
-                    news.push(Reason { subject, text: text.to_owned() });
+                    news.push(Reason { subject, text: text.words.clone() });
                 }
             }
         }
-        self.pods = told;
-        news
+    }
+}
+
+/// Something that is told of many pods.
+struct Text {
+    words: String,
+    digest: u64,
+}
+
+impl Text {
+    fn new(words: String) -> Text {
+        Text { digest: digest(&words), words }
+    }
+}
+
+/// Some pods, one bit each.
+#[derive(Default)]
+struct PodSet {
+    words: Vec<u64>,
+}
+
+impl PodSet {
+    fn insert(&mut self, pod: PodId) {
+        if self.words.len() <= pod.index() / 64 {
+            self.words.resize(pod.index() / 64 + 1, 0);
+        }
+        self.words[pod.index() / 64] |= 1 << (pod.index() % 64);
+    }
+
+    fn contains(&self, pod: PodId) -> bool {
+        self.words.get(pod.index() / 64).is_some_and(|word| word & (1 << (pod.index() % 64)) != 0)
+    }
+}
+
+/// The outcome of each pod, by its index.
+struct OutcomesByPod(Vec<Option<PodOutcome>>);
+
+impl OutcomesByPod {
+    fn new(outcomes: &[(PodId, PodOutcome)]) -> OutcomesByPod {
+        let end = outcomes.iter().map(|(pod, _)| pod.index() + 1).max().unwrap_or(0);
+        let mut by_pod = vec![None; end];
+        for (pod, outcome) in outcomes {
+            by_pod[pod.index()] = Some(*outcome);
+        }
+        OutcomesByPod(by_pod)
+    }
+
+    fn of(&self, pod: PodId) -> Option<PodOutcome> {
+        self.0.get(pod.index()).copied().flatten()
     }
 }
 
 impl Told {
     /// Tells the pods that a salvo's earlier scale-ups help.
     fn tell_salvo(
-        &self,
+        &mut self,
         cluster: &Cluster,
         report: &LoopReport,
-        told: &mut FxHashMap<u64, u64>,
+        before: &FxHashMap<u64, u64>,
         news: &mut Vec<Reason>,
     ) {
         for earlier in report.salvo.iter().rev().skip(1).rev() {
-            let text = earlier.increases_text(cluster);
-            let digest = digest(&text);
+            let text = Text::new(earlier.increases_text(cluster));
             for id in chosen_pods(earlier) {
                 let serial = cluster.pod(id).serial;
-                told.insert(serial, digest);
-                if self.pods.get(&serial) != Some(&digest) {
+                self.pods.insert(serial, text.digest);
+                if before.get(&serial) != Some(&text.digest) {
                     let subject = Subject::Pod(cluster.pod_full_name(id));
-                    news.push(Reason { subject, text: text.clone() });
+                    news.push(Reason { subject, text: text.words.clone() });
                 }
             }
         }

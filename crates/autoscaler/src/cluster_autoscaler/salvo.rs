@@ -28,7 +28,7 @@ impl ClusterAutoscaler {
         loop {
             let number = u64::try_from(reports.len()).expect("few");
             let mut inputs = self.scale_up_inputs(step);
-            inputs.draw = draw(self.seed.wrapping_add(number), self.loop_number);
+            inputs.draw = draw(self.seed.wrapping_add(number), step.now, self.turn);
             let report = orchestrator::scale_up(step.fork, &inputs, &left);
             step.increase(ScaleUpKind::Pods, &report.increases);
             let helped: Vec<PodId> = match report.chosen {

@@ -95,11 +95,12 @@ fn no_node_goes_whose_pods_fit_nowhere_else() {
     fixture.running("api", 1, &pod_spec("2", "1Gi"), second);
     let full = verdict(&mut fixture, &[first]);
     let bare = fixture.running("bare", 1, &pod_spec("100m", "1Gi"), second);
-    fixture
-        .cluster
-        .update_workload(fixture.cluster.pod(bare[0]).controller.expect("it has one"), |one| {
-            one.exists = false
-        });
+    fixture.cluster.update_workload(
+        fixture.cluster.pod(bare[0]).controller.expect("it has one"),
+        |one| {
+            one.exists = false;
+        },
+    );
     let blocked = verdict(&mut fixture, &[second]);
     expect![[r#"
         fine

@@ -37,8 +37,8 @@ pub(super) struct RefreshClock {
 impl RefreshClock {
     /// Whether the lists are fetched before the loop at `now`.
     ///
-    /// A refresh that fell between the last loop and this one counts as of now; but if loops in
-    /// between were left out because nothing had changed, it found the lists as they were.
+    /// A refresh that fell between the loop before and this one counts as of now. One that fell before
+    /// a loop that was left out, because nothing had changed, found the lists as they were.
     fn tick(&mut self, scan_interval: SimDuration, now: SimTime) -> bool {
         let started_at = *self.started_at.get_or_insert(now);
         let last_loop_at = self.last_loop_at.replace(now);
@@ -47,7 +47,7 @@ impl RefreshClock {
         match last_loop_at {
             None => true,
             Some(_) if due_at == now => true,
-            Some(last) => last < due_at && now - last <= scan_interval,
+            Some(last) => last < due_at && now - due_at < scan_interval,
         }
     }
 
@@ -196,4 +196,19 @@ fn provider_ids<'a>(
         .filter(|node| node.group.is_some_and(|group| groups.contains(&group)))
         .map(|node| &*node.provider_id)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refresh_between_two_loops_is_seen_although_loops_before_it_were_left_out() {
+        let (interval, at) = (SimDuration::from_secs(7), |seconds: i64| SimTime(seconds * 1000));
+        let mut clock = RefreshClock::default();
+        assert!(clock.tick(interval, at(0)), "at the first loop");
+        assert!(!clock.tick(interval, at(84)));
+        assert!(clock.tick(interval, at(126)), "that of 120 s, right before this loop");
+        assert!(!clock.tick(interval, at(252)), "that of 240 s came before a loop left out");
+    }
 }

@@ -247,7 +247,7 @@ impl NodeScan {
 }
 
 /// Whether a node like this has the GPU label, and its GPUs are not allocatable yet: it is not ready.
-pub(crate) fn waits_for_gpu(template: &NodeTemplate) -> bool {
+fn waits_for_gpu(template: &NodeTemplate) -> bool {
     let gpus = template.allocatable.get(GPU_RESOURCE).copied().unwrap_or(0);
     gpus == 0 && template.labels.contains_key(GPU_LABEL)
 }

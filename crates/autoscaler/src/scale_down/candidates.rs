@@ -17,6 +17,7 @@ use super::taint_facts::TaintFactsCache;
 use super::unneeded::UnneededNodes;
 use super::unremovable::{UnremovableMemory, UnremovableReason};
 use super::utilization::{UtilizationReader, any_terminating};
+use super::verdicts::Verdicts;
 use crate::loop_context::LoopContext;
 
 /// The annotation by which a node is kept.
@@ -42,7 +43,7 @@ pub(super) struct Eligibility<'a> {
 }
 
 /// What the choice came to.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Candidates {
     /// Any node that is no candidate by its group aside.
     pub(super) any: bool,
@@ -51,6 +52,7 @@ pub(super) struct Candidates {
     /// From then on the choice may differ although nothing else changes.
     pub(super) holds_until: SimTime,
     ranked: Vec<(Rank, NodeId)>,
+    verdicts: Verdicts,
     open_groups: Vec<bool>,
 }
 
@@ -81,6 +83,7 @@ impl Candidates {
         self.any = false;
         self.holds_until = SimTime::MAX;
         self.ranked.clear();
+        self.verdicts.clear();
         self.open_groups(cluster, &with);
         with.utilization.take_over_options(cluster);
         if with.utilization.looks_at_terminating {
@@ -106,7 +109,7 @@ impl Candidates {
             }
             let place = with.unneeded.place(node, state.serial);
             let rank = Rank {
-                kind: kind_of(cluster, node, rules, with.now),
+                kind: self.kind_of(cluster, node, rules, with.now),
                 place_last_time: place.unwrap_or(usize::MAX),
             };
             self.ranked.push((rank, node));
@@ -146,24 +149,32 @@ impl Candidates {
         if is_disabled_by_annotation(cluster, node) {
             return Some(UnremovableReason::ScaleDownDisabledAnnotation);
         }
+        let Some((utilization, is_above)) = with.utilization.read(cluster, node, with.now) else {
+            return Some(UnremovableReason::UnexpectedError);
+        };
         if !with.context.settings.scale_down_unready_enabled && !with.context.is_ready(node) {
             return Some(UnremovableReason::ScaleDownUnreadyDisabled);
         }
-        let (utilization, is_above) = with.utilization.read(cluster, node, with.now);
         with.findings.utilization(node, utilization);
         is_above.then_some(UnremovableReason::NotUnderutilized)
     }
-}
 
-fn kind_of(cluster: &Cluster, node: NodeId, rules: &DrainRules, now: SimTime) -> NodeKind {
-    let mut kind = NodeKind::Empty;
-    for pod in &cluster.node(node).pods {
-        match drain::judge_alone(cluster, *pod, rules, now) {
-            DrainVerdict::Skip | DrainVerdict::DaemonSet => {}
-            DrainVerdict::AwaitCompletion => kind = NodeKind::AwaitsCompletion,
-            // A node with pods to move is not empty, whatever else it waits for.
-            DrainVerdict::Move | DrainVerdict::Blocked(_) => return NodeKind::Occupied,
+    fn kind_of(
+        &mut self,
+        cluster: &Cluster,
+        node: NodeId,
+        rules: &DrainRules,
+        now: SimTime,
+    ) -> NodeKind {
+        let mut kind = NodeKind::Empty;
+        for pod in &cluster.node(node).pods {
+            match self.verdicts.of(cluster, *pod, rules, now, drain::judge_alone).0 {
+                DrainVerdict::Skip | DrainVerdict::DaemonSet => {}
+                DrainVerdict::AwaitCompletion => kind = NodeKind::AwaitsCompletion,
+                // A node with pods to move is not empty, whatever else it waits for.
+                DrainVerdict::Move | DrainVerdict::Blocked(_) => return NodeKind::Occupied,
+            }
         }
+        kind
     }
-    kind
 }

@@ -18,7 +18,7 @@ use crate::loop_context::LoopContext;
 use crate::settings::Settings;
 
 /// The planner. See the module's text.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Planner {
     pub(super) rules: DrainRules,
     pub(super) unneeded: UnneededNodes,
@@ -107,7 +107,7 @@ impl Planner {
         self.candidates.choose(fork, &self.rules, with, is_going);
         // Nothing is moved in a loop without candidates.
         let destinations = if self.candidates.eligible.is_empty() { &[] } else { context.nodes };
-        self.simulation.begin(fork, destinations, is_going);
+        self.simulation.begin(destinations, is_going);
         let unremovable = self.simulate(fork, context.settings, now);
         let counted = self.found.len() - self.found_atomic;
         let limit_was_hit = counted >= self.limit(self.found.len())
@@ -143,7 +143,8 @@ impl Planner {
                 continue;
             }
             let min_size = fork.group(group).spec.min_size;
-            let is_above = self.utilization.read(fork, one.node, now).1;
+            let found = self.utilization.read(fork, one.node, now);
+            let is_above = found.is_none_or(|(_, is_above)| is_above);
             if context.targets[group.index()] <= min_size || is_above {
                 one.outlook = Outlook::Nothing;
             } else if self.simulation.stays_stuck(fork, one, &self.rules, now) {

@@ -4,21 +4,23 @@ use std::hash::{Hash, Hasher};
 
 use plimsoll_core::drain::{self, BlockingReason, DrainRules, DrainVerdict};
 use plimsoll_core::ids::{NodeId, PodId, ShapeId};
+use plimsoll_core::scheduling::NodeSet;
 use plimsoll_core::{Cluster, Fork, SimTime};
 use rustc_hash::FxHasher;
 
 use super::hints::Hints;
 use super::unremovable::{Remembered, UnremovableReason};
+use super::verdicts::Verdicts;
 
 /// One loop's simulations. Nodes that can go are taken away one after the other: what is tried next
 /// sees their pods in their new places.
 ///
 /// The search for a place goes on after the node that was found last and begins anew with the first
 /// node in each loop. (Upstream's goes on from loop to loop.)
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Simulation {
-    /// By node: pods may move there.
-    destinations: Vec<bool>,
+    /// Pods may move there.
+    destinations: NodeSet,
     next_start: u32,
     pub(super) hints: Hints,
     /// Pods that were moved for good, node by node.
@@ -35,6 +37,10 @@ pub(super) struct Simulation {
     /// The same for all nodes that can go.
     pub(super) verdicts_hold_until: SimTime,
     pods: Vec<PodId>,
+    /// On the pods of the node that is tried.
+    verdicts: Verdicts,
+    /// Shapes of pods of the node that is tried of which it is known that one fits elsewhere.
+    movable: Vec<ShapeId>,
 }
 
 /// The answer for one node.
@@ -51,16 +57,10 @@ pub(super) enum Trial {
 
 impl Simulation {
     /// Begins a loop in which pods may move to `destinations`.
-    pub(super) fn begin(
-        &mut self,
-        cluster: &Cluster,
-        destinations: &[NodeId],
-        is_going: &impl Fn(NodeId) -> bool,
-    ) {
+    pub(super) fn begin(&mut self, destinations: &[NodeId], is_going: &impl Fn(NodeId) -> bool) {
         self.destinations.clear();
-        self.destinations.resize(cluster.node_slot_count(), false);
-        for node in destinations {
-            self.destinations[node.index()] = !is_going(*node);
+        for node in destinations.iter().filter(|node| !is_going(**node)) {
+            self.destinations.insert(*node);
         }
         self.next_start = 0;
         self.hints.begin_loop();
@@ -82,11 +82,13 @@ impl Simulation {
         self.node_holds_until = SimTime::MAX;
         let mut awaits_completion = false;
         self.pods.clear();
+        self.verdicts.clear();
         for pod in &fork.node(node).pods {
-            if let Some(until) = drain::judged_until(fork, *pod, rules, now) {
+            let (verdict, is_of_kind) = self.verdicts.of(fork, *pod, rules, now, drain::judge);
+            if !is_of_kind && let Some(until) = drain::judged_until(fork, *pod, rules, now) {
                 self.node_holds_until = self.node_holds_until.min(until);
             }
-            match drain::judge(fork, *pod, rules, now) {
+            match verdict {
                 DrainVerdict::Skip | DrainVerdict::DaemonSet => {}
                 DrainVerdict::Move => self.pods.push(*pod),
                 DrainVerdict::AwaitCompletion => awaits_completion = true,
@@ -96,25 +98,54 @@ impl Simulation {
         // A pod that fits nowhere else settles it before anything is moved. Moving other pods only
         // takes room away, so that moving them first could not help it, unless it wants them near,
         // or away.
-        let stuck = self.pods.iter().copied().find(|pod| {
-            let shape = fork.pod(*pod).shape;
-            !fork.looks_beyond_nodes(shape) && !fork.fits_elsewhere(shape, node)
-        });
-        if let Some(stuck) = stuck {
+        if let Some(stuck) = self.find_stuck(fork, node) {
             return Trial::NoPlace(Some(stuck));
         }
         let first_moved = self.moved.len();
         if self.pods.is_empty() {
             fork.forget_claims_on(node);
-        } else if !self.move_pods(fork, node, now) {
+        } else if !self.first_has_place(fork, node) || !self.move_pods(fork, node, now) {
             self.moved.truncate(first_moved);
             return Trial::NoPlace(None);
         }
-        self.destinations[node.index()] = false;
+        self.destinations.remove(node);
         self.verdicts_hold_until = self.verdicts_hold_until.min(self.node_holds_until);
         self.note_trace(fork, node, first_moved);
         let is_risky = !drain::use_budgets(fork, &self.moved[first_moved..]);
         Trial::Removable { first_moved, is_risky, awaits_completion }
+    }
+
+    /// The first pod that fits on no other node even now.
+    fn find_stuck(&mut self, fork: &mut Fork<'_>, node: NodeId) -> Option<PodId> {
+        self.movable.clear();
+        for pod in &self.pods {
+            let shape = fork.pod(*pod).shape;
+            if self.movable.contains(&shape) {
+                continue;
+            }
+            if !fork.looks_beyond_nodes(shape) && !fork.fits_elsewhere(shape, node) {
+                return Some(*pod);
+            }
+            self.movable.push(shape);
+        }
+        None
+    }
+
+    /// False when the first pod has no place to go to, so that nothing has to be taken off the node
+    /// to find that out. Where other pods matter nothing is known before.
+    fn first_has_place(&mut self, fork: &mut Fork<'_>, node: NodeId) -> bool {
+        let pod = self.pods[0];
+        let shape = fork.pod(pod).shape;
+        if fork.looks_beyond_nodes(shape) {
+            return true;
+        }
+        if let Some(hint) = self.hints.get(fork, pod) {
+            self.used_hints = true;
+            if hint != node && self.destinations.contains(hint) && fork.fits(shape, hint) {
+                return true;
+            }
+        }
+        self.search(fork, shape, node).is_some()
     }
 
     /// Whether another look at a remembered node would find just the same: the same pod may not
@@ -175,7 +206,7 @@ impl Simulation {
         let shape = trial.pod(pod).shape;
         if let Some(hint) = self.hints.get(trial, pod) {
             self.used_hints = true;
-            if hint != from && self.destinations[hint.index()] && trial.fits(shape, hint) {
+            if hint != from && self.destinations.contains(hint) && trial.fits(shape, hint) {
                 self.is_disturbed |= self.hints.give(trial, pod, hint);
                 return Some(hint);
             }
@@ -186,34 +217,15 @@ impl Simulation {
         Some(place)
     }
 
-    fn search(&self, trial: &mut Cluster, shape: ShapeId, from: NodeId) -> Option<NodeId> {
-        let slots = u32::try_from(trial.node_slot_count()).expect("node ids are 32 bits wide");
-        let start = if self.next_start < slots { self.next_start } else { 0 };
-        let mut cursor = start;
-        let mut went_round = false;
-        loop {
-            let found = trial.first_fit(shape, NodeId(cursor))?;
-            if found.0 < cursor {
-                if went_round {
-                    return None;
-                }
-                went_round = true;
-            }
-            if went_round && found.0 >= start {
-                return None;
-            }
-            if found != from && self.destinations[found.index()] {
-                return Some(found);
-            }
-            cursor = found.0 + 1;
-            if cursor == slots {
-                if went_round || start == 0 {
-                    return None;
-                }
-                went_round = true;
-                cursor = 0;
-            }
+    /// The next destination, going round, that a pod fits on; not the node it is on.
+    fn search(&mut self, trial: &mut Cluster, shape: ShapeId, from: NodeId) -> Option<NodeId> {
+        let is_destination = self.destinations.contains(from);
+        self.destinations.remove(from);
+        let found = trial.first_fit_among(shape, NodeId(self.next_start), &self.destinations);
+        if is_destination {
+            self.destinations.insert(from);
         }
+        found
     }
 
     fn note_trace(&mut self, cluster: &Cluster, node: NodeId, first_moved: usize) {

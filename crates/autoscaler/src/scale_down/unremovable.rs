@@ -35,6 +35,8 @@ pub enum UnremovableReason {
     BlockedByPod(PodId, BlockingReason),
     /// It waits for pods that may finish first.
     BlockedByOnCompletionPod,
+    /// How much of it is used cannot be said.
+    UnexpectedError,
 }
 
 impl UnremovableReason {
@@ -55,6 +57,7 @@ impl UnremovableReason {
             UnremovableReason::NoPlaceToMovePods => "NoPlaceToMovePods",
             UnremovableReason::BlockedByPod(..) => "BlockedByPod",
             UnremovableReason::BlockedByOnCompletionPod => "BlockedByOnCompletionPod",
+            UnremovableReason::UnexpectedError => "UnexpectedError",
         }
     }
 
@@ -109,7 +112,7 @@ pub(super) enum Outlook {
 
 /// What simulations found unremovable, until it is looked at again. Entries go by time or with the
 /// node, never because a node has become empty.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct UnremovableMemory {
     entries: Vec<Remembered>,
     /// By node: one more than the place in `entries`; 0 stands for none.

@@ -22,34 +22,15 @@ pub struct Utilization {
     /// Of the pool of devices that is used most, on a node that has slices of its own and no GPUs as
     /// a resource: it is judged by that alone.
     pub dynamic_resource: Option<f64>,
-    /// The resource that is used most, by its Kubernetes name, or `driver/pool`; empty when the node
-    /// has no size, or a pool of its is not whole.
+    /// The resource that is used most, by its Kubernetes name, or `driver/pool`.
     pub resource: Cow<'static, str>,
     /// How much of that resource is used: what the threshold is held against.
     pub dominant: f64,
 }
 
 impl Utilization {
-    /// What upstream goes on with when it logs that something about a node is wrong.
-    fn nothing() -> Utilization {
-        let resource = Cow::Borrowed("");
-        Utilization {
-            cpu: 0.0,
-            memory: 0.0,
-            gpu: None,
-            dynamic_resource: None,
-            resource,
-            dominant: 0.0,
-        }
-    }
-
-    /// Of the node's own devices.
-    fn of_devices(cluster: &Cluster, node: NodeId) -> Utilization {
-        let Ok(Some((pool, used))) = cluster.highest_pool_use(node) else {
-            return Utilization::nothing();
-        };
-        let (resource, dynamic_resource) = (Cow::Owned(pool), Some(used));
-        Utilization { dynamic_resource, resource, dominant: used, ..Utilization::nothing() }
+    fn of(resource: Cow<'static, str>, dominant: f64) -> Utilization {
+        Utilization { cpu: 0.0, memory: 0.0, gpu: None, dynamic_resource: None, resource, dominant }
     }
 }
 
@@ -59,7 +40,7 @@ pub(super) const GPU_RESOURCE: &str = "nvidia.com/gpu";
 pub(super) const GPU_LABEL: &str = "k8s.amazonaws.com/accelerator";
 
 /// Which pods count, and what is known about kinds of nodes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct UtilizationReader {
     flags: GroupOptions,
     ignore_mirrors: bool,
@@ -151,47 +132,42 @@ impl UtilizationReader {
         limits
     }
 
-    /// The node's utilization, and whether it is above its threshold. Equal is not above.
+    /// The node's utilization, and whether it is above its threshold. Equal is not above. `None` when
+    /// it cannot be said: the node has no cpu or memory, a claim of a pod there holds nothing, or a
+    /// pool of its devices is not whole.
     pub(super) fn read(
         &mut self,
         cluster: &Cluster,
         node: NodeId,
         now: SimTime,
-    ) -> (Utilization, bool) {
+    ) -> Option<(Utilization, bool)> {
         if self.is_judged_by_gpu(cluster, cluster.node(node).template) {
             let gpu = cluster
                 .catalog()
                 .resource(GPU_RESOURCE)
                 .and_then(|gpu| self.ratio(cluster, node, gpu, now))
                 .unwrap_or(0.0);
-            let gpu_alone = Utilization { gpu: Some(gpu), ..Utilization::nothing() };
-            let resource = Cow::Borrowed(GPU_RESOURCE);
+            let found = Utilization::of(GPU_RESOURCE.into(), gpu);
             let options = self.options_of(cluster.node(node).group);
-            return (
-                Utilization { resource, dominant: gpu, ..gpu_alone },
-                gpu > options.scale_down_gpu_utilization_threshold,
-            );
+            let is_above = gpu > options.scale_down_gpu_utilization_threshold;
+            return Some((Utilization { gpu: Some(gpu), ..found }, is_above));
         }
-        let options = self.options_of(cluster.node(node).group);
-        if cluster.has_own_devices(node) {
-            let found = Utilization::of_devices(cluster, node);
-            let is_above = found.dominant > options.scale_down_utilization_threshold;
-            return (found, is_above);
-        }
-        let cpu = self.ratio(cluster, node, CPU, now);
-        let memory = self.ratio(cluster, node, MEMORY, now);
-        let found = match (cpu, memory) {
-            (Some(cpu), Some(memory)) => {
+        let found = match cluster.highest_pool_use(node).ok()? {
+            Some((pool, used)) => {
+                let dynamic_resource = Some(used);
+                Utilization { dynamic_resource, ..Utilization::of(pool.into(), used) }
+            }
+            None => {
+                let cpu = self.ratio(cluster, node, CPU, now)?;
+                let memory = self.ratio(cluster, node, MEMORY, now)?;
                 let (resource, dominant) =
                     if cpu > memory { ("cpu", cpu) } else { ("memory", memory) };
-                let resource = Cow::Borrowed(resource);
-                Utilization { cpu, memory, resource, dominant, ..Utilization::nothing() }
+                Utilization { cpu, memory, ..Utilization::of(resource.into(), dominant) }
             }
-            _ => Utilization::nothing(),
         };
         let options = self.options_of(cluster.node(node).group);
         let is_above = found.dominant > options.scale_down_utilization_threshold;
-        (found, is_above)
+        Some((found, is_above))
     }
 
     fn is_judged_by_gpu(&mut self, cluster: &Cluster, template: TemplateId) -> bool {

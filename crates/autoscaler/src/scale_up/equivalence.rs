@@ -29,9 +29,9 @@ pub fn build(cluster: &Cluster, pods: &[PodId]) -> Vec<PodGroup> {
     for id in pods {
         let pod = cluster.pod(*id);
         let controller = controller_of(cluster, *id);
-        let alone = PodGroup { shape: pod.shape, pods: vec![*id] };
+        let alone = || PodGroup { shape: pod.shape, pods: vec![*id] };
         let Some(controller) = controller else {
-            groups.push(alone);
+            groups.push(alone());
             continue;
         };
         if let Some((before, shape, group)) = last
@@ -51,7 +51,7 @@ pub fn build(cluster: &Cluster, pods: &[PodId]) -> Vec<PodGroup> {
             known.push(groups.len());
             last = Some((controller, pod.shape, groups.len()));
         }
-        groups.push(alone);
+        groups.push(alone());
     }
     groups
 }

@@ -4,10 +4,16 @@
 //! one of their pods takes, largest first (of equals the earlier one; upstream: any). Each group
 //! first fills the new nodes that are there, in turn, and stops at the first pod that fits on
 //! none; for the rest only the newest node is tried, and another node is added when it refuses.
+//!
+//! Where nothing but room tells new nodes apart, a node is a row of numbers and pods are packed by
+//! the dozen (`by_room`); else nodes and pods are tried on the fork one by one (`on_fork`).
 
-use plimsoll_core::catalog::PODS;
-use plimsoll_core::ids::{NodeId, PodId, ResourceId, ShapeId};
-use plimsoll_core::{Cluster, Fork, Node, SimTime};
+mod by_room;
+mod on_fork;
+
+use plimsoll_core::ids::{PodId, ShapeId};
+use plimsoll_core::scheduling::Distinction;
+use plimsoll_core::{Cluster, Fork, SimTime};
 
 use super::equivalence::PodGroup;
 use super::template::Template;
@@ -15,7 +21,8 @@ use super::template::Template;
 /// What an estimate came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Estimate {
-    /// New nodes with at least one pod.
+    /// Nodes that got at least one pod: new ones, and where pods are spread by hostname also nodes
+    /// that were there, as upstream counts them.
     pub nodes: u32,
     /// The pods they hold, in the order of packing.
     pub pods: Vec<PodId>,
@@ -51,198 +58,64 @@ pub fn estimate(
     limit: NodeLimit,
     now: SimTime,
 ) -> Estimate {
-    let mut order: Vec<&PodGroup> = groups.to_vec();
-    order.sort_by(|one, other| score(fork, other, template).total_cmp(&score(fork, one, template)));
-    let mut packing = Packing {
-        fork: fork.fork(),
-        template,
-        limit,
-        now,
-        first: None,
-        nodes: Vec::new(),
-        holds_pods: Vec::new(),
-        next_start: 0,
-        full: false,
-        estimate: Estimate::default(),
-    };
-    for group in order {
-        packing.pack(group);
+    let order = in_order(fork, groups, template);
+    if only_room_matters(fork, &order) {
+        by_room::pack(fork, &order, template, limit, now)
+    } else {
+        on_fork::pack(fork, &order, template, limit, now)
     }
-    let used = packing.holds_pods.iter().filter(|holds| **holds).count();
-    packing.estimate.nodes = u32::try_from(used).unwrap_or(u32::MAX);
-    packing.estimate
 }
 
-/// How much of a new node one pod of the group takes: the shares of cpu and memory, added up.
+fn only_room_matters(cluster: &Cluster, groups: &[&PodGroup]) -> bool {
+    let mut last: Option<ShapeId> = None;
+    groups.iter().all(|group| {
+        // Pods of nobody are groups of their own, but alike.
+        last == Some(group.shape) || {
+            last = Some(group.shape);
+            cluster.distinction(group.shape) == Distinction::Room
+        }
+    })
+}
+
+/// The groups by how much of a new node one of their pods takes: the shares of cpu and memory, added
+/// up; most first.
 #[expect(clippy::cast_precision_loss, reason = "upstream computes these shares in float64")]
-fn score(cluster: &Cluster, group: &PodGroup, template: &Template) -> f64 {
-    let (cpu, memory) = cluster.cpu_and_memory(group.shape);
-    let share = |name: &str, amount: i64| match template.spec.allocatable.get(name) {
-        Some(allocatable) if *allocatable > 0 => amount as f64 / *allocatable as f64,
-        _ => 0.0,
-    };
-    share("cpu", cpu) + share("memory", memory)
-}
-
-struct Packing<'a, 'f> {
-    fork: Fork<'f>,
-    template: &'a Template,
-    limit: NodeLimit,
-    now: SimTime,
-    /// The first new node; the others are made like it.
-    first: Option<Node>,
-    nodes: Vec<NodeId>,
-    /// For each new node whether it got a pod.
-    holds_pods: Vec<bool>,
-    /// Where the search over the new nodes goes on.
-    next_start: usize,
-    /// The limit was reached: no new nodes for any later group.
-    full: bool,
-    estimate: Estimate,
-}
-
-impl Packing<'_, '_> {
-    fn pack(&mut self, group: &PodGroup) {
-        let mut fit = QuickFit::new(&self.fork, group.shape);
-        let mut pods = group.pods.iter();
-        let mut next = pods.next();
-        while let Some(pod) = next {
-            fit.look_at(&self.fork, *pod);
-            let Some(position) = self.find(&fit) else { break };
-            self.place(*pod, position);
-            next = pods.next();
-        }
-        while let Some(pod) = next {
-            fit.look_at(&self.fork, *pod);
-            if !self.place_on_newest(*pod, &fit) {
-                return;
-            }
-            next = pods.next();
-        }
-    }
-
-    /// The next new node, going round, that a pod fits on.
-    fn find(&mut self, fit: &QuickFit) -> Option<usize> {
-        let count = self.nodes.len();
-        let found = (0..count)
-            .map(|step| (self.next_start + step) % count)
-            .find(|position| fit.fits(&self.fork, self.nodes[*position]))?;
-        self.next_start = (found + 1) % count;
-        Some(found)
-    }
-
-    /// Places a pod on the newest node or on one more. False when that helps no pod of its kind.
-    fn place_on_newest(&mut self, pod: PodId, fit: &QuickFit) -> bool {
-        if let Some(last) = self.nodes.len().checked_sub(1) {
-            if fit.fits(&self.fork, self.nodes[last]) {
-                self.place(pod, last);
-                return true;
-            }
-            if !self.holds_pods[last] {
-                return false;
-            }
-        }
-        if self.full || !self.limit.permits(self.nodes.len()) {
-            self.full = true;
-            return false;
-        }
-        self.add_node();
-        let last = self.nodes.len() - 1;
-        if !fit.fits(&self.fork, self.nodes[last]) {
-            return false;
-        }
-        self.place(pod, last);
-        true
-    }
-
-    fn add_node(&mut self) {
-        let name = format!("e-{}", self.nodes.len());
-        let node = match &self.first {
-            Some(first) => self.template.add_like(&mut self.fork, first, &name, self.now),
-            None => {
-                let node = self.template.add(&mut self.fork, &name, self.now);
-                self.first = Some(Node { pods: Vec::new(), ..self.fork.node(node).clone() });
-                node
-            }
-        };
-        self.nodes.push(node);
-        self.holds_pods.push(false);
-    }
-
-    fn place(&mut self, pod: PodId, position: usize) {
-        self.fork.bind_with_devices(pod, self.nodes[position], self.now);
-        self.holds_pods[position] = true;
-        self.estimate.pods.push(pod);
-    }
-}
-
-/// Whether a pod fits on one of several nodes that are alike, without words and mostly without
-/// looking at labels twice.
-struct QuickFit {
-    shape: ShapeId,
-    requests: Vec<(ResourceId, i64)>,
-    /// Ports, rules about other nodes' pods or a single node's name: every node is judged in full.
-    judges_each_node: bool,
-    /// The sums of a node say nothing about its devices.
-    wants_devices: bool,
-    /// What the rules said of the first node.
-    rules_match: std::cell::Cell<Option<bool>>,
-}
-
-impl QuickFit {
-    fn new(cluster: &Cluster, shape: ShapeId) -> QuickFit {
-        let catalog = cluster.catalog();
-        let fit = catalog.fit(catalog.fit_of(shape));
-        let rules = catalog.rules(fit.rules);
-        QuickFit {
-            shape,
-            requests: fit.requests.clone(),
-            judges_each_node: !fit.ports.is_empty()
-                || rules.look_at_single_nodes()
-                || cluster.looks_beyond_nodes(shape),
-            wants_devices: cluster.may_want_devices(shape),
-            rules_match: std::cell::Cell::new(None),
-        }
-    }
-
-    /// Pods that are alike may still have claims of their own, which are judged one by one.
-    fn look_at(&mut self, cluster: &Cluster, pod: PodId) {
-        if self.wants_devices {
-            self.shape = cluster.pod(pod).shape;
-        }
-    }
-
-    fn fits(&self, cluster: &Cluster, node: NodeId) -> bool {
-        if self.wants_devices {
-            return cluster.fits(self.shape, node);
-        }
-        let room = |(resource, amount): (ResourceId, i64)| {
-            cluster.requested(node, resource) + amount <= cluster.allocatable(node, resource)
-        };
-        if !room((PODS, 1)) || !self.requests.iter().copied().all(room) {
-            return false;
-        }
-        if self.judges_each_node {
-            return cluster.fits(self.shape, node);
-        }
-        if let Some(known) = self.rules_match.get() {
-            return known;
-        }
-        let matches = cluster.fits(self.shape, node);
-        self.rules_match.set(Some(matches));
-        matches
-    }
+fn in_order<'a>(
+    cluster: &Cluster,
+    groups: &[&'a PodGroup],
+    template: &Template,
+) -> Vec<&'a PodGroup> {
+    let size = |name: &str| template.spec.allocatable.get(name).copied().unwrap_or(0);
+    let (cpu_size, memory_size) = (size("cpu"), size("memory"));
+    let share = |amount: i64, size: i64| if size > 0 { amount as f64 / size as f64 } else { 0.0 };
+    let mut scored: Vec<(f64, &PodGroup)> = groups
+        .iter()
+        .map(|group| {
+            let (cpu, memory) = cluster.cpu_and_memory(group.shape);
+            (share(cpu, cpu_size) + share(memory, memory_size), *group)
+        })
+        .collect();
+    scored.sort_by(|one, other| other.0.total_cmp(&one.0));
+    scored.into_iter().map(|(_, group)| group).collect()
 }
 
 /// What pods of an option ask for together: cpu (milli) and memory (bytes).
 #[must_use]
 pub fn requests_of(cluster: &Cluster, pods: &[PodId]) -> (i64, i64) {
     let mut sum = (0, 0);
+    let mut last: Option<(ShapeId, (i64, i64))> = None;
     for pod in pods {
         let shape = cluster.pod(*pod).shape;
-        let (cpu, memory) = cluster.cpu_and_memory(shape);
+        let (cpu, memory) = match last {
+            Some((known, requests)) if known == shape => requests,
+            _ => cluster.cpu_and_memory(shape),
+        };
+        last = Some((shape, (cpu, memory)));
         sum.0 += cpu;
         sum.1 += memory;
     }
     sum
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use plimsoll_core::ids::{GroupId, PodId};
+use plimsoll_core::ids::{GroupId, PodId, ShapeId};
 use plimsoll_core::{Fork, Refusal, SimTime};
 
 use super::balance::{are_similar, share_out};
@@ -286,8 +286,16 @@ fn judge_pod_groups(
 ) {
     let mut trial = fork.fork();
     let node = candidate.template.add(&mut trial, "template", inputs.now);
+    // Pods of nobody are groups of their own, but alike: they are judged once.
+    let mut last: Option<(ShapeId, Option<Refusal>)> = None;
     for (index, judged) in report.pod_groups.iter_mut().enumerate() {
-        match trial.refusal(judged.group.shape, node) {
+        let shape = judged.group.shape;
+        let refusal = match &last {
+            Some((known, refusal)) if *known == shape => refusal.clone(),
+            _ => trial.refusal(shape, node),
+        };
+        last = Some((shape, refusal.clone()));
+        match refusal {
             None => {
                 judged.fits.push(candidate.group);
                 candidate.fitting.push(index);

@@ -147,7 +147,7 @@ pub struct NodeCounts {
     pub being_deleted: u32,
     /// Not ready, though they should be.
     pub unready: u32,
-    /// Of the unready ones those that only wait for a GPU.
+    /// Of the unready ones those that only wait for their GPUs or devices.
     pub resource_unready: u32,
     /// Machines that have had no Node for longer than max-node-provision-time.
     pub long_unregistered: u32,
@@ -158,14 +158,14 @@ pub struct NodeCounts {
 impl NodeCounts {
     /// What the registry counted of a group.
     #[must_use]
-    pub fn of_group(state: &GroupState, resource_unready: u32) -> NodeCounts {
+    pub fn of_group(state: &GroupState) -> NodeCounts {
         NodeCounts {
             registered: state.registered,
             ready: state.ready,
             not_started: state.not_started,
             being_deleted: state.deleted,
             unready: state.unready,
-            resource_unready,
+            resource_unready: state.resource_unready,
             long_unregistered: state.long_unregistered,
             unregistered: state.unregistered,
         }
@@ -220,15 +220,6 @@ pub struct Candidates {
     pub at: Option<SimTime>,
 }
 
-/// What a loop knew of nodes, which the registry does not keep.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NodeTotals {
-    /// Over the whole cluster.
-    pub cluster: NodeCounts,
-    /// Nodes that only wait for a GPU, by group index.
-    pub resource_unready: Vec<u32>,
-}
-
 /// What a status is made from, besides the one before.
 #[derive(Clone, Copy, Debug)]
 pub struct StatusInputs<'a> {
@@ -238,8 +229,8 @@ pub struct StatusInputs<'a> {
     pub settings: &'a Settings,
     /// The registry after the loop.
     pub registry: &'a Registry,
-    /// What the loop counted.
-    pub totals: &'a NodeTotals,
+    /// The nodes of the whole cluster.
+    pub totals: NodeCounts,
     /// What is unneeded.
     pub candidates: &'a Candidates,
     /// The loop's instant.
@@ -282,7 +273,7 @@ impl ClusterStatus {
         let unneeded = Word::of_candidates(candidates);
         let cluster = ClusterConditions {
             health: Condition::now(Word::of_health(is_healthy), probed_at, before.health),
-            nodes: inputs.totals.cluster,
+            nodes: inputs.totals,
             scale_up: Condition::now(grows, probed_at, before.scale_up),
             scale_down: Condition::now(unneeded, inputs.candidates.at, before.scale_down),
             candidates,
@@ -318,7 +309,7 @@ impl GroupConditions {
         GroupConditions {
             name: spec.name.clone(),
             health: Condition::now(Word::of_health(is_healthy), probed_at, before.health),
-            nodes: NodeCounts::of_group(state, of_group(&inputs.totals.resource_unready)),
+            nodes: NodeCounts::of_group(state),
             target: state.target,
             min_size: spec.min_size,
             max_size: spec.max_size,

@@ -17,7 +17,7 @@ use crate::registry::Registry;
 use crate::scale_down::{ScaleDown, StartedScaleDown};
 
 /// The book.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct DeletionBook {
     going: BTreeMap<NodeId, GoingNode>,
     /// Nodes that are marked in this loop, in order.
@@ -28,7 +28,7 @@ pub(super) struct DeletionBook {
     cleaning: BTreeMap<NodeId, (String, Vec<&'static str>)>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct GoingNode {
     name: String,
     group: String,
@@ -39,14 +39,14 @@ struct GoingNode {
     announcement: Event,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Marking {
     node: NodeId,
     with_drain: bool,
     is_done: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Eviction {
     pod: String,
     node: NodeId,
@@ -145,8 +145,7 @@ impl DeletionBook {
             // Upstream tells it where it marks the node, and again where it gives up all of them.
             let event = Event::marking_failed(&going.name, words);
             events.extend([event.clone(), event]);
-            let stays =
-                |one: &Marking| one.with_drain && !with_drain || one.with_drain == with_drain;
+            let stays = |one: &Marking| one.with_drain || !with_drain;
             for one in self.marking.extract_if(.., |one| stays(one)) {
                 self.going.remove(&one.node);
             }

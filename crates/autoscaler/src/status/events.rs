@@ -394,7 +394,9 @@ impl Event {
 /// devices, the resource that counts, and its share.
 #[must_use]
 pub fn utilization_text(utilization: &Utilization) -> String {
-    let shares = [utilization.cpu, utilization.memory, utilization.gpu.unwrap_or(0.0), 0.0];
+    let gpu = utilization.gpu.unwrap_or(0.0);
+    let devices = utilization.dynamic_resource.unwrap_or(0.0);
+    let shares = [utilization.cpu, utilization.memory, gpu, devices];
     let shares: Vec<String> = shares.into_iter().map(go_float).collect();
     let (resource, dominant) = (&utilization.resource, go_float(utilization.dominant));
     format!("{{{} {resource} {dominant}}}", shares.join(" "))

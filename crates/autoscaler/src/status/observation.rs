@@ -8,15 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use plimsoll_core::ids::{GroupId, NodeId};
 use plimsoll_core::{Cluster, SimDuration, SimTime};
 
-use super::conditions::{NodeCounts, NodeTotals};
+use super::conditions::NodeCounts;
 use super::families as family;
 use super::metrics::Metrics;
 use crate::cluster_autoscaler::LoopReport;
 use crate::pending::PodOutcome;
-use crate::registry::{NodeState, Registry, waits_for_gpu};
+use crate::registry::{NodeState, Registry};
 use crate::scale_up::SkipReason;
 use crate::settings::Settings;
-use crate::taints::{TO_BE_DELETED, is_not_ready_taint, reported_taint_type};
+use crate::taints::{TO_BE_DELETED, reported_taint_type};
 
 /// A node counts as being deleted for so long after it was marked.
 const DELETION_LASTS: SimDuration = SimDuration::from_mins(5);
@@ -94,9 +94,9 @@ pub(super) fn cluster(
     registry: &Registry,
     settings: &Settings,
     now: SimTime,
-) -> NodeTotals {
+) -> NodeCounts {
     let totals = count_nodes(cluster, registry);
-    show_node_counts(metrics, &totals.cluster);
+    show_node_counts(metrics, &totals);
     let is_healthy = registry.is_cluster_healthy(settings);
     metrics.set_flag(&family::CLUSTER_SAFE_TO_AUTOSCALE, &[], is_healthy);
     let groups = i64::try_from(cluster.group_count()).unwrap_or(i64::MAX);
@@ -134,9 +134,9 @@ pub(super) fn show_node_counts(metrics: &mut Metrics, counts: &NodeCounts) {
     }
 }
 
-fn count_nodes(cluster: &Cluster, registry: &Registry) -> NodeTotals {
-    let mut counts = NodeCounts::default();
-    let mut resource_unready = vec![0; cluster.group_count()];
+fn count_nodes(cluster: &Cluster, registry: &Registry) -> NodeCounts {
+    let resource_unready = registry.resource_unready_count();
+    let mut counts = NodeCounts { resource_unready, ..NodeCounts::default() };
     for id in registry.nodes() {
         let Some(class) = registry.classes()[id.index()] else { continue };
         counts.registered += 1;
@@ -144,32 +144,14 @@ fn count_nodes(cluster: &Cluster, registry: &Registry) -> NodeTotals {
             NodeState::Deleted => counts.being_deleted += 1,
             NodeState::Ready => counts.ready += 1,
             NodeState::NotStarted => counts.not_started += 1,
-            NodeState::Unready => {
-                counts.unready += 1;
-                if only_waits_for_gpu(cluster, *id) {
-                    counts.resource_unready += 1;
-                    if let Some(group) = cluster.node(*id).group {
-                        resource_unready[group.index()] += 1;
-                    }
-                }
-            }
+            NodeState::Unready => counts.unready += 1,
         }
     }
     for state in (0..cluster.group_count()).map(|index| registry.group(GroupId::at(index))) {
         counts.long_unregistered += state.long_unregistered;
         counts.unregistered += state.unregistered;
     }
-    NodeTotals { cluster: counts, resource_unready }
-}
-
-/// Whether a node would be ready, and could be scheduled to, if its GPUs were there.
-fn only_waits_for_gpu(cluster: &Cluster, id: NodeId) -> bool {
-    let node = cluster.node(id);
-    let speaks_against = cluster.node_taints(id).iter().any(|one| is_not_ready_taint(&one.key));
-    node.ready
-        && !node.unschedulable
-        && !speaks_against
-        && waits_for_gpu(cluster.catalog().template(node.template))
+    counts
 }
 
 fn show_sizes(metrics: &mut Metrics, cluster: &Cluster, now: SimTime) {

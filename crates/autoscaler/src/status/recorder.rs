@@ -6,10 +6,10 @@
 
 use std::collections::BTreeSet;
 
-use plimsoll_core::ids::GroupId;
+use plimsoll_core::ids::{GroupId, PodId};
 use plimsoll_core::{Cluster, SimTime};
 
-use super::conditions::{Candidates, ClusterStatus, NodeTotals, StatusInputs};
+use super::conditions::{Candidates, ClusterStatus, NodeCounts, StatusInputs};
 use super::deletions::DeletionBook;
 use super::events::{Event, Growth, triggered_text};
 use super::families as family;
@@ -25,14 +25,14 @@ use crate::scale_up::{Increase, ScaleUpResult};
 use crate::settings::Settings;
 
 /// The recorder. See the module's text.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Recorder {
     events: Vec<Event>,
     metrics: Metrics,
     /// The status after the last loop but one.
     before: Option<ClusterStatus>,
     current: Option<OpenLoop>,
-    totals: NodeTotals,
+    totals: NodeCounts,
     candidates: Candidates,
     deletions: DeletionBook,
     /// By group index: reasons of back-offs that were shown.
@@ -40,7 +40,7 @@ pub struct Recorder {
 }
 
 /// The last loop, until the next one begins.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct OpenLoop {
     at: SimTime,
     /// Why the loop ended before anything was looked at.
@@ -71,7 +71,7 @@ impl Recorder {
             metrics: observation::at_start(settings),
             before: None,
             current: None,
-            totals: NodeTotals::default(),
+            totals: NodeCounts::default(),
             candidates: Candidates::default(),
             deletions: DeletionBook::default(),
             backoff_reasons: Vec::new(),
@@ -108,7 +108,7 @@ impl Recorder {
             current.not_actionable = Some(why);
         }
         self.metrics.set(&family::CLUSTER_SAFE_TO_AUTOSCALE, &[], 0);
-        observation::show_node_counts(&mut self.metrics, &super::NodeCounts::default());
+        observation::show_node_counts(&mut self.metrics, &NodeCounts::default());
     }
 
     /// The registry is up to date.
@@ -131,6 +131,9 @@ impl Recorder {
         for failure in &report.failed_scale_ups {
             let gpus = GpuLabels::of_template(cluster, &cluster.group(failure.group).spec.template);
             self.count_failure(&failure.error.code, failure.count, &gpus);
+        }
+        if report.error.is_some() {
+            self.fail("internalError");
         }
         if report.reached_pods {
             self.metrics.set(&family::LAST_ACTIVITY, &["autoscaling"], now.as_seconds());
@@ -280,7 +283,8 @@ impl Recorder {
     ) {
         let spec = &sight.cluster.group(group).spec;
         let Some(current) = &mut self.current else { return };
-        let known = current.increases.iter().position(|one| one.group == group);
+        let is_it = |one: &Increase| one.group == group && one.to - one.from == delta;
+        let known = current.increases.iter().position(is_it);
         if let Some(increase) = known.map(|place| current.increases.remove(place)) {
             let growth = Growth {
                 group: &spec.name,
@@ -306,7 +310,8 @@ impl Recorder {
         }
         let Some(current) = &mut self.current else { return };
         if current.for_pods > 0 {
-            current.for_pods -= 1;
+            // What comes after a refusal is not asked for, or helps no pod any more.
+            current.for_pods = if refusal.is_some() { 0 } else { current.for_pods - 1 };
             if let (0, Some(report)) = (current.for_pods, report) {
                 self.tell_pods(sight, report);
             }
@@ -337,17 +342,21 @@ impl Recorder {
         const LIMITED: &str = "max total nodes in cluster reached";
         let Sight { cluster, settings, .. } = sight;
         let scale_up = &report.scale_up;
-        if scale_up.result == ScaleUpResult::Error {
-            return;
-        }
         let name = |pod| cluster.find_pod(pod).map(|_| cluster.pod_full_name(pod));
-        if !scale_up.increases.is_empty() {
-            let message = triggered_text(growths(cluster, &scale_up.increases));
-            let triggered = |outcome: &PodOutcome| *outcome == PodOutcome::TriggeredScaleUp;
-            let pods = report.outcomes.iter().filter(|(_, outcome)| triggered(outcome));
-            let events =
-                pods.filter_map(|(pod, _)| Some(Event::triggered_scale_up(&name(*pod)?, &message)));
+        let helped = report.outcomes.iter();
+        let helped = helped.filter(|(_, outcome)| *outcome == PodOutcome::TriggeredScaleUp);
+        let helped: BTreeSet<PodId> = helped.map(|(pod, _)| *pod).collect();
+        let alone = std::slice::from_ref(scale_up);
+        let all = if report.salvo.is_empty() { alone } else { &report.salvo[..] };
+        for one in all.iter().filter(|one| !one.increases.is_empty()) {
+            let message = triggered_text(growths(cluster, &one.increases));
+            let pods = one.chosen.iter().flat_map(|chosen| &one.options[*chosen].pods);
+            let events = pods
+                .filter(|pod| helped.contains(pod))
+                .filter_map(|pod| Some(Event::triggered_scale_up(&name(*pod)?, &message)));
             self.events.extend(events);
+        }
+        if scale_up.result == ScaleUpResult::Error || !scale_up.increases.is_empty() {
             return;
         }
         let stuck: BTreeSet<_> = report
@@ -400,7 +409,7 @@ impl Recorder {
             cluster,
             settings,
             registry,
-            totals: &self.totals,
+            totals: self.totals,
             candidates: &self.candidates,
             at: current.at,
         };

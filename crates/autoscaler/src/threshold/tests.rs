@@ -80,3 +80,34 @@ fn a_drain_that_budgets_hold_up_is_given_up() {
         n1 stays: 1 pods could not be evicted"#]]
     .assert_eq(&[begin, again, end].join("\n"));
 }
+
+#[test]
+fn a_deletion_that_the_cloud_refuses_is_asked_for_again_later_not_at_once() {
+    let mut fixture = Fixture::default();
+    fixture.group("a", 0, 5, "4", "16Gi");
+    fixture.node("idle", "a");
+    let mut threshold = Threshold::new(settings());
+    fixture.after(0, &mut threshold);
+    let actions = threshold.resume(&fixture.cluster, fixture.now);
+    let refused = Outcome::Refused("the cloud provider is unavailable".to_owned());
+    threshold.observe(&actions[0], &refused, &fixture.cluster, fixture.now);
+    assert!(threshold.resume(&fixture.cluster, fixture.now).is_empty(), "not at once");
+    assert_eq!(fixture.after(10, &mut threshold), "");
+    assert_eq!(threshold.resume(&fixture.cluster, fixture.now), actions);
+}
+
+#[test]
+fn a_machine_that_is_given_up_counts_no_more_towards_the_minimum() {
+    let mut fixture = Fixture::default();
+    let group = fixture.group("a", 1, 5, "4", "16Gi");
+    fixture.node("idle", "a");
+    fixture.machine(
+        group,
+        "failed",
+        plimsoll_core::node_group::InstanceState::Creating,
+        Some("STOCKOUT"),
+    );
+    fixture.cluster.set_target_size(group, 2);
+    let mut threshold = Threshold::new(settings());
+    assert_eq!(fixture.after(0, &mut threshold), "a deletes failed: CreationFailed");
+}

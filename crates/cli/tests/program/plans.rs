@@ -61,6 +61,31 @@ fn a_what_if_stands_beside_todays_plan_and_changes_nothing_of_it() {
 }
 
 #[test]
+fn status_metrics_and_events_are_those_after_the_planned_loop() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let told = |what: &str| stdout(folder.path(), &["plan", &example("rollout.yaml"), what]);
+    let status = told("--status");
+    assert!(
+        status.starts_with("apiVersion: v1\ndata:\n  status: |\n    autoscalerStatus: Running\n")
+    );
+    assert!(status.contains("last-updated: 2026-01-05 12:00:00 +0000 UTC\n"));
+    assert!(status.contains("        cloudProviderTarget: 4\n"), "the increase is made");
+    assert!(status.contains("        status: InProgress\n"));
+    let metrics = told("--metrics");
+    let shows = |line: &str| metrics.lines().any(|one| one == line);
+    assert!(shows(
+        "cluster_autoscaler_scaled_up_nodes_total{dra_drivers=\"\",gpu_name=\"\",gpu_resource_name=\"\"} 1"
+    ));
+    assert!(shows("cluster_autoscaler_unneeded_nodes_count 1"));
+    assert!(shows("cluster_autoscaler_scale_down_in_cooldown 1"));
+    let events = told("--events");
+    let first = "Normal  ScaledUpGroup  ConfigMap kube-system/cluster-autoscaler-status  \
+                 Scale-up: setting group workers-a size to 4 instead of 3 (max: 4)\n";
+    assert!(events.contains(first), "{events}");
+    assert!(events.contains("pod triggered scale-up: [{workers-a 3->4 (max: 4)}]\n"), "{events}");
+}
+
+#[test]
 fn a_history_is_planned_as_the_snapshot_file_of_the_same_instant_is() {
     let folder = tempfile::tempdir().expect("a folder");
     import_surf(folder.path());

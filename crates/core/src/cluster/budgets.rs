@@ -148,8 +148,8 @@ impl Cluster {
             .map(|(id, _)| id)
             .collect();
         let mut others = 0;
-        for (shape, owners) in &self.pods.owners_by_shape {
-            for (owner, count) in owners.iter().filter(|_| budget.protects(*shape)) {
+        for (shape, owners) in self.pods.owners_by_shape.iter().enumerate() {
+            for (owner, count) in owners.iter().filter(|_| budget.protects(ShapeId::at(shape))) {
                 match owner.filter(|owner| wants(self.workload(*owner))) {
                     Some(owner) => drop(controllers.insert(owner)),
                     None => others += i64::from(*count),

@@ -34,8 +34,8 @@ pub(super) enum Undo {
     Bound(PodId),
     Unbound(PodId, NodeId, u32),
     BudgetUsed(BudgetId, i64),
-    Storage(StorageUndo),
-    Devices(DevicesUndo),
+    Storage(Box<StorageUndo>),
+    Devices(Box<DevicesUndo>),
 }
 
 /// The undo steps of all open forks, oldest first.
@@ -67,13 +67,13 @@ impl Cluster {
 
     /// Notes how a change of the storage is taken back.
     pub(crate) fn note_storage_undo(&mut self, step: StorageUndo) {
-        self.undo.push(Undo::Storage(step));
+        self.undo.push(Undo::Storage(Box::new(step)));
         self.changed();
     }
 
     /// Notes how a change of the devices is taken back.
     pub(crate) fn note_devices_undo(&mut self, step: DevicesUndo) {
-        self.undo.push(Undo::Devices(step));
+        self.undo.push(Undo::Devices(Box::new(step)));
         self.changed();
     }
 
@@ -93,8 +93,8 @@ impl Cluster {
                 Undo::PodAdded(pod, new_slot) => self.undo_pod_added(pod, new_slot),
                 Undo::Bound(pod) => self.undo_bound(pod),
                 Undo::Unbound(pod, node, slot) => self.undo_unbound(pod, node, slot),
-                Undo::Storage(step) => self.storage.undo(step),
-                Undo::Devices(step) => self.devices.undo(step),
+                Undo::Storage(step) => self.storage.undo(*step),
+                Undo::Devices(step) => self.devices.undo(*step),
                 Undo::BudgetUsed(budget, before) => self.write_disruptions(budget, before),
             }
         }
@@ -114,6 +114,11 @@ impl Fork<'_> {
 
     /// Takes back everything since the fork began, and goes on with it.
     pub fn revert(&mut self) {
+        if self.cluster.undo.steps.len() == self.mark {
+            return;
+        }
+        // The nodes that the steps touched are in the log of changes already.
+        self.cluster.indexes.begin_roll_back(&self.index_mark);
         self.cluster.roll_back(self.mark);
         Indexes::forget_fork(self.cluster, &self.index_mark);
     }

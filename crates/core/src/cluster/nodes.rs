@@ -270,12 +270,10 @@ impl Cluster {
     }
 
     fn fill_slot(&mut self, id: NodeId, node: Node) {
-        let template = Arc::clone(self.catalog.template(node.template));
         self.nodes.allocatable.clear(id);
         self.nodes.requested.clear(id);
-        for (name, amount) in &template.allocatable {
-            let resource = self.catalog.intern_resource(name);
-            self.nodes.allocatable.set(resource, id, *amount);
+        for (resource, amount) in self.catalog.template_sizes(node.template).iter() {
+            self.nodes.allocatable.set(*resource, id, *amount);
         }
         let length = self.nodes.slots.len();
         self.nodes.scoring_cpu_milli.resize(length, 0);

@@ -65,14 +65,14 @@ pub(crate) struct Pods {
     free: BTreeSet<PodId>,
     pub(super) unbound: BTreeMap<u64, PodId>,
     pub(crate) bound_by_shape: Vec<u32>,
-    /// How many pods of each priority are bound.
-    bound_by_priority: BTreeMap<i32, u32>,
+    /// How many pods of each priority are bound, the lowest first.
+    bound_by_priority: Vec<(i32, u32)>,
     /// Pods that were asked to go.
     pub(super) going: BTreeSet<PodId>,
     /// Pods without a node that room was made for, by the node.
     nominated: BTreeMap<NodeId, Vec<PodId>>,
     /// How many pods each controller has, by shape; `None` counts those without one.
-    pub(super) owners_by_shape: BTreeMap<ShapeId, BTreeMap<Option<WorkloadId>, u32>>,
+    pub(super) owners_by_shape: Vec<BTreeMap<Option<WorkloadId>, u32>>,
     /// The uids of pods that claims may know.
     uids: FxHashMap<PodId, Arc<str>>,
     /// How often a pod was found to fit nowhere, after it had fitted or was new.
@@ -117,11 +117,14 @@ impl Pods {
     }
 
     fn count_owner(&mut self, shape: ShapeId, owner: Option<WorkloadId>) {
-        *self.owners_by_shape.entry(shape).or_default().entry(owner).or_default() += 1;
+        if self.owners_by_shape.len() <= shape.index() {
+            self.owners_by_shape.resize_with(shape.index() + 1, BTreeMap::new);
+        }
+        *self.owners_by_shape[shape.index()].entry(owner).or_default() += 1;
     }
 
     fn discount_owner(&mut self, shape: ShapeId, owner: Option<WorkloadId>) {
-        let owners = self.owners_by_shape.get_mut(&shape).expect("the pod was counted");
+        let owners = &mut self.owners_by_shape[shape.index()];
         let count = owners.get_mut(&owner).expect("the pod was counted");
         *count -= 1;
         if *count == 0 {
@@ -133,6 +136,28 @@ impl Pods {
         for (index, slot) in self.slots.iter().enumerate() {
             let Some(pod) = slot else { continue };
             (index, &pod.name, pod.shape, pod.node, pod.serial, pod.slot).hash(hasher);
+        }
+    }
+}
+
+/// Adds to the count of a priority; counts of 0 are left out. Priorities are so few that a list is
+/// faster than a map.
+fn add_to(counts: &mut Vec<(i32, u32)>, priority: i32, change: i32) {
+    let place = match counts.as_slice() {
+        [(only, _)] if *only == priority => Ok(0),
+        _ => counts.binary_search_by_key(&priority, |(one, _)| *one),
+    };
+    match place {
+        Ok(place) => {
+            let count = &mut counts[place].1;
+            *count = count.checked_add_signed(change).expect("what is taken off was counted");
+            if *count == 0 {
+                counts.remove(place);
+            }
+        }
+        Err(place) => {
+            let count = u32::try_from(change).expect("what is taken off was counted");
+            counts.insert(place, (priority, count));
         }
     }
 }
@@ -368,12 +393,8 @@ impl Cluster {
         let bound = &mut self.pods.bound_by_shape[shape.index()];
         *bound = if sign > 0 { *bound + 1 } else { *bound - 1 };
         let priority = self.catalog.shape(shape).priority;
-        let of_priority = self.pods.bound_by_priority.entry(priority).or_default();
-        *of_priority = if sign > 0 { *of_priority + 1 } else { *of_priority - 1 };
-        if *of_priority == 0 {
-            self.pods.bound_by_priority.remove(&priority);
-        }
-        self.indexes.node_changed(node);
+        add_to(&mut self.pods.bound_by_priority, priority, if sign > 0 { 1 } else { -1 });
+        self.indexes.pods_changed(node);
     }
 
     /// Notes that the scheduler found no place for a pod. Not undone by forks.
@@ -424,7 +445,7 @@ impl Cluster {
     /// The lowest priority of a bound pod.
     #[must_use]
     pub fn lowest_bound_priority(&self) -> Option<i32> {
-        self.pods.bound_by_priority.first_key_value().map(|(priority, _)| *priority)
+        self.pods.bound_by_priority.first().map(|(priority, _)| *priority)
     }
 
     /// The nodes that pods without one are nominated to, in the order of their ids.

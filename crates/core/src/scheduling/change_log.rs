@@ -14,9 +14,12 @@ pub(super) struct ChangeLog {
     start: u64,
     /// The position of the latest change of each node slot: earlier ones need no look.
     latest: Vec<u64>,
+    /// Pods that come and go are not noted for now.
+    is_quiet: bool,
 }
 
 impl ChangeLog {
+    #[inline]
     pub(super) fn push(&mut self, node: NodeId) {
         if self.latest.len() <= node.index() {
             self.latest.resize(node.index() + 1, 0);
@@ -24,6 +27,22 @@ impl ChangeLog {
         let position = self.end();
         let before = std::mem::replace(&mut self.latest[node.index()], position);
         self.entries.push((node, before));
+    }
+
+    /// Notes that pods came to a node or left it, unless it stands in the part that is about to be
+    /// cut off already.
+    #[inline]
+    pub(super) fn push_pods(&mut self, node: NodeId) {
+        if !self.is_quiet {
+            self.push(node);
+        }
+    }
+
+    /// Pods that come and go from now on, until the log is cut at a position, take back what stands
+    /// after it. Nothing happens when the log does not reach back that far, as it cannot be cut
+    /// there then.
+    pub(super) fn be_quiet_until_cut(&mut self, position: u64) {
+        self.is_quiet = position >= self.start;
     }
 
     /// Where the next change will stand.
@@ -45,6 +64,7 @@ impl ChangeLog {
     /// Forgets what stands at or after a position, and returns the nodes that changed there; `None`
     /// when the log does not reach back that far.
     pub(super) fn cut(&mut self, position: u64) -> Option<Vec<NodeId>> {
+        self.is_quiet = false;
         let kept = usize::try_from(position.checked_sub(self.start)?).expect("inside the log");
         for (node, before) in self.entries[kept..].iter().rev() {
             self.latest[node.index()] = *before;

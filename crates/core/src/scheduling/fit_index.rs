@@ -1,5 +1,6 @@
 //! Which nodes a kind of pod fits on by what is local to a node: one bit each.
 
+use super::node_set::NodeSet;
 use crate::cluster::Cluster;
 use crate::ids::{FitId, NodeId};
 
@@ -50,6 +51,26 @@ impl FitIndex {
         let mut position = from;
         while position < end {
             let word = self.words.get(position / 64)? >> (position % 64);
+            if word != 0 {
+                let found = position + word.trailing_zeros() as usize;
+                return (found < end).then(|| NodeId::at(found));
+            }
+            position = (position / 64 + 1) * 64;
+        }
+        None
+    }
+
+    /// The first node of a set that it fits on in `from..end`.
+    pub(super) fn next_fit_among(
+        &self,
+        among: &NodeSet,
+        from: usize,
+        end: usize,
+    ) -> Option<NodeId> {
+        let mut position = from;
+        while position < end {
+            let word =
+                (self.words.get(position / 64)? & among.word(position / 64)) >> (position % 64);
             if word != 0 {
                 let found = position + word.trailing_zeros() as usize;
                 return (found < end).then(|| NodeId::at(found));

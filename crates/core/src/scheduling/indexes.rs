@@ -27,11 +27,15 @@ const RANKINGS_MAX: usize = 256;
 /// The index of each kind of pod in use, and the log that they catch up with.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Indexes {
-    fits: FxHashMap<FitId, FitIndex>,
+    /// By fit.
+    fits: Vec<Option<Box<FitIndex>>>,
+    fit_count: usize,
     rankings: FxHashMap<RankingKey, Ranking>,
     log: ChangeLog,
     /// The indexes asked since the outermost fork began, oldest first.
     asked_on_forks: Vec<Asked>,
+    /// How many there were when the innermost fork, or one inside it that has ended, began.
+    asked_before_fork: usize,
     asked: u64,
     static_answers: FxHashMap<(RulesId, SurfaceId), bool>,
     static_preferences: FxHashMap<(RulesId, SurfaceId), (i32, i32)>,
@@ -59,18 +63,34 @@ impl Indexes {
         self.log.push(node);
     }
 
+    /// Notes that pods came to a node or left it.
+    #[inline]
+    pub(crate) fn pods_changed(&mut self, node: NodeId) {
+        self.log.push_pods(node);
+    }
+
     /// Where a fork begins; `outermost` when it is a fork of the cluster itself.
     pub(crate) fn mark(&mut self, outermost: bool) -> ForkMark {
         if outermost {
             self.asked_on_forks.clear();
         }
+        self.asked_before_fork = self.asked_on_forks.len();
         ForkMark { log_end: self.log.end(), asked: self.asked_on_forks.len() }
     }
 
+    /// A fork is about to be rolled back and then forgotten.
+    pub(crate) fn begin_roll_back(&mut self, mark: &ForkMark) {
+        self.log.be_quiet_until_cut(mark.log_end);
+    }
+
     /// Takes the index of `fit` out, brought up to date. It must be given back.
-    pub(super) fn take_fit(cluster: &mut Cluster, fit: FitId) -> FitIndex {
+    pub(super) fn take_fit(cluster: &mut Cluster, fit: FitId) -> Box<FitIndex> {
         Indexes::note_asked(cluster, Asked::Fit(fit));
-        let mut index = cluster.indexes.fits.remove(&fit).unwrap_or_default();
+        let mut index = cluster.indexes.remove_fit(fit).unwrap_or_default();
+        if index.is_built() && index.seen == cluster.indexes.log.end() {
+            index.asked = cluster.indexes.asked;
+            return index;
+        }
         let log = std::mem::take(&mut cluster.indexes.log);
         match log.since(index.seen).filter(|_| index.is_built()) {
             None => index.build(cluster, fit),
@@ -88,14 +108,26 @@ impl Indexes {
     }
 
     /// Puts an index back that was taken out.
-    pub(super) fn give_fit_back(&mut self, fit: FitId, index: FitIndex) {
-        if self.fits.len() >= FIT_INDEXES_MAX {
-            let oldest = self.fits.iter().map(|(id, one)| (one.asked, *id)).min();
-            if let Some((_, oldest)) = oldest {
-                self.fits.remove(&oldest);
+    pub(super) fn give_fit_back(&mut self, fit: FitId, index: Box<FitIndex>) {
+        if self.fit_count >= FIT_INDEXES_MAX {
+            let kept = self.fits.iter().enumerate();
+            let kept = kept.filter_map(|(place, one)| Some((one.as_ref()?.asked, place)));
+            if let Some((_, oldest)) = kept.min() {
+                self.fits[oldest] = None;
+                self.fit_count -= 1;
             }
         }
-        self.fits.insert(fit, index);
+        if self.fits.len() <= fit.index() {
+            self.fits.resize_with(fit.index() + 1, || None);
+        }
+        let before = self.fits[fit.index()].replace(index);
+        self.fit_count += usize::from(before.is_none());
+    }
+
+    fn remove_fit(&mut self, fit: FitId) -> Option<Box<FitIndex>> {
+        let index = self.fits.get_mut(fit.index())?.take()?;
+        self.fit_count -= 1;
+        Some(index)
     }
 
     /// Takes the ranking of a fit and plan out, brought up to date. It must be given back.
@@ -136,7 +168,13 @@ impl Indexes {
 
     fn note_asked(cluster: &mut Cluster, asked: Asked) {
         if cluster.is_fork() {
-            cluster.indexes.asked_on_forks.push(asked);
+            let indexes = &mut cluster.indexes;
+            // Whoever is asked over and over is noted once: by this fork, or by one inside it that
+            // has ended and handed its notes on.
+            let own = indexes.asked_on_forks.get(indexes.asked_before_fork..);
+            if own.and_then(<[Asked]>::last) != Some(&asked) {
+                indexes.asked_on_forks.push(asked);
+            }
         } else {
             let slots = cluster.nodes.slot_count();
             cluster.indexes.log.trim(slots);
@@ -172,7 +210,7 @@ impl Indexes {
         for one in &asked {
             match *one {
                 Asked::Fit(fit) => {
-                    let Some(mut index) = cluster.indexes.fits.remove(&fit) else { continue };
+                    let Some(mut index) = cluster.indexes.remove_fit(fit) else { continue };
                     if index.seen > mark.log_end {
                         index.grow(cluster.nodes.slot_count());
                         for node in &touched {
@@ -180,7 +218,7 @@ impl Indexes {
                         }
                         index.seen = mark.log_end;
                     }
-                    cluster.indexes.fits.insert(fit, index);
+                    cluster.indexes.give_fit_back(fit, index);
                 }
                 Asked::Ranking(fit, plan) => {
                     let key = (fit, plan);
@@ -212,6 +250,7 @@ impl Cluster {
     pub(crate) fn forget_indexes(&mut self) {
         assert!(!self.is_fork(), "what indexes rest on does not change on a fork");
         self.indexes.fits.clear();
+        self.indexes.fit_count = 0;
         self.indexes.rankings.clear();
         self.preemption_indexes = super::PreemptionIndexes::default();
     }

@@ -33,16 +33,24 @@ impl Cluster {
         if domain == NO_DOMAIN {
             return None;
         }
+        Some(sum.in_domain(domain) + constraint.self_match - self.spread_floor(constraint))
+    }
+
+    /// The count that domains are held against: the least of them, or none while they are too few.
+    #[inline]
+    pub(super) fn spread_floor(&self, constraint: &Hard) -> i64 {
+        let sum = &self.topology.sums[constraint.sum];
         let has_enough = i64::try_from(sum.present()).unwrap_or(i64::MAX) >= constraint.min_domains;
         // Without a domain in reach upstream's least count is the largest integer: any will do.
-        let least = if has_enough { sum.least().unwrap_or(i64::from(i32::MAX)) } else { 0 };
-        Some(sum.in_domain(domain) + constraint.self_match - least)
+        if has_enough { sum.least().unwrap_or(i64::from(i32::MAX)) } else { 0 }
     }
 
     /// The same as `spread_refusal(..).is_some()`, without words.
     #[inline]
     pub(super) fn breaks_spread(&self, plan: &FilterPlan, node: NodeId) -> bool {
-        !plan.hard.is_empty() && self.spread_refusal(plan, node).is_some()
+        plan.hard.iter().any(|constraint| {
+            self.skew_on(constraint, node).is_none_or(|skew| skew > constraint.max_skew)
+        })
     }
 }
 

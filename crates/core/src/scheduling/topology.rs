@@ -367,11 +367,11 @@ impl Cluster {
 
     /// A node came, without pods.
     pub(crate) fn topology_node_came(&mut self, node: NodeId) {
-        let mut topology = std::mem::take(&mut self.topology);
-        for domains in &mut topology.domains {
-            domains.node_came(node, self.node_label(node, &domains.key));
+        let mut domains = std::mem::take(&mut self.topology.domains);
+        for one in &mut domains {
+            one.node_came(node, self.node_label(node, &one.key));
         }
-        self.topology = topology;
+        self.topology.domains = domains;
         self.reconsider_reach(node);
     }
 

@@ -316,9 +316,6 @@ impl World {
 
     fn start_daemon(&mut self, id: WorkloadId, node: NodeId) {
         let shape = self.controller(id).template;
-        if !self.cluster.fits(shape, node) {
-            return;
-        }
         let set = &self.cluster.workload(id).key.name;
         let birth = PodBirth {
             name: format!("{set}-{}", self.cluster.node_name(node)).into(),
@@ -326,7 +323,7 @@ impl World {
             controller: Some(id),
             created_at: self.now,
         };
-        let pod = self.create_bound_pod(birth, node, self.now);
+        let Some(pod) = self.create_daemon_pod(birth, node) else { return };
         let one = self.controllers.by_id.get_mut(&id).expect("looked up above");
         one.last_number += 1;
         one.pods.insert(one.last_number, pod);

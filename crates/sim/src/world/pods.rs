@@ -69,6 +69,29 @@ impl World {
         pod
     }
 
+    /// Creates the pod of a DaemonSet on its node, if it fits there. Its claims are made for it and
+    /// given devices.
+    pub(super) fn create_daemon_pod(&mut self, birth: PodBirth, node: NodeId) -> Option<PodId> {
+        if self.cluster.shape(birth.shape).resource_claims.is_empty() {
+            let fits = self.cluster.fits(birth.shape, node);
+            return fits.then(|| self.create_bound_pod(birth, node, self.now));
+        }
+        if !self.cluster.selects_and_tolerates(birth.shape, node) {
+            return None;
+        }
+        let pod = self.cluster.add_pod(birth);
+        self.cluster.make_claims(pod);
+        if !self.cluster.fits(self.cluster.pod(pod).shape, node) {
+            self.cluster.remove_pod(pod);
+            return None;
+        }
+        self.note_created(pod);
+        self.cluster.place(pod, node, self.now);
+        self.tell_bound(pod, node);
+        self.start_running(pod);
+        Some(pod)
+    }
+
     pub(super) fn tell_bound(&mut self, pod: PodId, node: NodeId) {
         let serial = self.cluster.pod(pod).serial;
         let node = self.cluster.node(node);

@@ -1,5 +1,6 @@
 //! Pods of lower priority go for one that fits nowhere.
 
+use plimsoll_core::SimDuration;
 use plimsoll_core::ids::{NodeId, PodId};
 
 use super::World;
@@ -14,10 +15,13 @@ impl World {
     pub(super) fn preempt(&mut self) -> bool {
         let Some(lowest) = self.cluster.lowest_bound_priority() else { return false };
         let mut asked_somebody = false;
+        // A pod in back-off has not been tried since room was made for it.
+        let some_are_held_back = self.settings.backoff.initial > SimDuration::ZERO;
         for kind in self.queue.hopeless_pods(&self.cluster, lowest) {
             for pod in kind {
                 // What was done for others may have left room for this one.
-                if asked_somebody && self.cluster.choose_node(pod, self.settings.seed).is_some() {
+                let may_fit = asked_somebody || some_are_held_back;
+                if may_fit && self.cluster.choose_node(pod, self.settings.seed).is_some() {
                     continue;
                 }
                 let found = self.cluster.choose_preemption(pod, self.settings.seed);

@@ -27,7 +27,12 @@ fn each_group_waits_for_as_long_as_its_own_options_say() {
     );
     stage.run_until(700);
     let deleted: Vec<&str> = stage.log.lines().filter(|line| line.contains("deleted")).collect();
-    expect![[r#""#]].assert_eq(&deleted.join("\n"));
+    expect![[r#"
+        5s c1 deleted (empty, decided 5s ago)
+        75s b1 deleted (empty, decided 5s ago)
+        135s d1 deleted (empty, decided 5s ago)
+        615s a1 deleted (empty, decided 5s ago)"#]]
+    .assert_eq(&deleted.join("\n"));
 }
 
 #[test]
@@ -50,7 +55,15 @@ fn each_group_has_its_own_threshold_and_its_own_view_of_daemon_sets() {
         pods("c1")
     );
     let settings = Settings { max_drain_parallelism: 5, ..at_once() };
-    expect![[r#""#]].assert_eq(&one_loop(settings, &lines));
+    expect![[r#"
+        NodeDeleteStarted
+        starts a1 underutilized [web-a1]
+        starts c1 underutilized [web-c1]
+        unneeded a1 since 0s
+        unneeded c1 since 0s
+        stays b1 NotUnderutilized
+    "#]]
+    .assert_eq(&one_loop(settings, &lines));
 }
 
 #[test]
@@ -65,7 +78,17 @@ fn a_group_that_goes_as_a_whole_stays_while_one_of_its_nodes_is_needed() {
         node x - 64000
         pod web a2 3000
     ";
-    expect![[r#""#]].assert_eq(&one_loop(at_once(), lines));
+    expect![[r#"
+        NodeDeleteStarted
+        starts b1 empty []
+        unneeded a1 since 0s
+        unneeded a3 since 0s
+        unneeded b1 since 0s
+        stays a1 AtomicScaleDownFailed
+        stays a2 NotUnderutilized
+        stays a3 AtomicScaleDownFailed
+    "#]]
+    .assert_eq(&one_loop(at_once(), lines));
 }
 
 #[test]
@@ -80,7 +103,17 @@ fn a_group_that_goes_as_a_whole_goes_first_and_beyond_the_budget() {
         node x - 64000
     ";
     let settings = Settings { max_scale_down_parallelism: 2, ..at_once() };
-    expect![[r#""#]].assert_eq(&one_loop(settings, lines));
+    expect![[r#"
+        NodeDeleteStarted
+        starts a1 empty []
+        starts a2 empty []
+        starts a3 empty []
+        unneeded b1 since 0s
+        unneeded a1 since 0s
+        unneeded a2 since 0s
+        unneeded a3 since 0s
+    "#]]
+    .assert_eq(&one_loop(settings, lines));
 }
 
 #[test]
@@ -112,7 +145,19 @@ fn all_nodes_of_the_group_wait_for_the_last_one_and_go_together() {
     ",
     );
     stage.run_until(200);
-    expect![[r#""#]].assert_eq(&stage.log);
+    expect![[r#"
+        0s a1 marked
+        0s a1 soft
+        0s a3 marked
+        0s a3 soft
+        0s a2 marked
+        0s a2 soft
+        5s web evicted
+        125s a1 deleted (empty, decided 125s ago)
+        125s a3 deleted (empty, decided 125s ago)
+        125s a2 deleted (underutilized, decided 125s ago)
+    "#]]
+    .assert_eq(&stage.log);
 }
 
 #[test]
@@ -139,5 +184,15 @@ fn where_one_node_cannot_be_drained_all_of_the_group_stay() {
     stage.cluster.use_budget(budget, 1);
     stage.run_until(200);
     let told: Vec<&str> = stage.log.lines().filter(|line| !line.contains("refused")).collect();
-    expect![[r#""#]].assert_eq(&told.join("\n"));
+    expect![[r#"
+        0s a1 marked
+        0s a1 soft
+        0s a2 marked
+        0s a2 soft
+        5s a2 not marked
+        5s a2 given up: NotEnoughPdb: shop/web
+        5s a1 not marked
+        5s a1 given up: couldn't scale down other nodes in this node group
+        10s a2 not soft"#]]
+    .assert_eq(&told.join("\n"));
 }

@@ -247,3 +247,53 @@ fn a_wrong_option_of_a_group_is_refused_with_the_field() {
     "#]]
     .assert_eq(&shown);
 }
+
+#[test]
+fn a_group_says_what_devices_its_new_nodes_bring() {
+    let slice = |spec: Value| json!({"spec": spec});
+    let with = |slices: &Value| {
+        let mut spec = json!({"maxSize": 3, "template": {}});
+        spec["templateResourceSlices"] = slices.clone();
+        spec
+    };
+    let devices = json!([{"name": "d0"}]);
+    let good = json!([
+        slice(json!({"driver": "a.example", "devices": devices})),
+        slice(json!({"driver": "a.example", "devices": [{"name": "d1"}]})),
+        {"metadata": {"name": "own"}, "spec": {"driver": "b.example", "devices": devices,
+            "pool": {"name": "p", "generation": 2, "resourceSliceCount": 5}}},
+    ]);
+    let read_slices = group(&with(&good)).template_slices;
+    let shown: Vec<String> = read_slices
+        .iter()
+        .map(|one| {
+            let pool = &one.pool;
+            format!(
+                "{} of {}: pool {:?} generation {} of {}",
+                one.name, one.driver, pool.name, pool.generation, pool.slice_count
+            )
+        })
+        .collect();
+    expect![[r#"
+        a.example of a.example: pool "" generation 0 of 2
+        a.example-2 of a.example: pool "" generation 0 of 2
+        own of b.example: pool "p" generation 2 of 5"#]]
+    .assert_eq(&shown.join("\n"));
+    let mut refusals = String::new();
+    for bad in [
+        json!([slice(json!({"driver": "a.example", "nodeName": "n", "devices": devices}))]),
+        json!([slice(json!({"devices": devices}))]),
+        json!([slice(json!({"driver": "a.example", "devices": devices,
+            "pool": {"resourceSliceCount": 0}}))]),
+        json!([{"kind": "ResourceSlices", "spec": {"driver": "a.example"}}]),
+        json!([{"metadata": {"name": "x"}, "spec": {"driver": "a.example"}},
+            {"metadata": {"name": "x"}, "spec": {"driver": "b.example"}}]),
+    ] {
+        refusals.push_str(&error(&own_document("NodeGroup", &with(&bad))));
+        refusals.push('\n');
+    }
+    expect![[r#"
+        NodeGroup a: spec.templateResourceSlices[0].spec.nodeName: Forbidden: the devices are the new node's own
+    "#]]
+    .assert_eq(&refusals);
+}

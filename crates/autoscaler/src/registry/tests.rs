@@ -1,0 +1,348 @@
+//! The registry's rules as tables, each after a suite of `clusterstate/clusterstate_test.go` of
+//! release 1.36 that its comment names, with clusters of our own.
+
+use plimsoll_core::ids::GroupId;
+use plimsoll_core::node_group::InstanceState;
+use plimsoll_core::{SimDuration, SimTime};
+
+use super::Registry;
+use crate::fixture::Fixture;
+use crate::settings::Settings;
+use crate::status::ScaleUpError;
+use crate::taints::TO_BE_DELETED;
+
+/// One group `a` and a registry.
+struct Scene {
+    fixture: Fixture,
+    registry: Registry,
+    settings: Settings,
+    group: GroupId,
+}
+
+/// What is there when the registry looks.
+#[derive(Clone, Copy, Debug, Default)]
+struct There {
+    target: u32,
+    ready: usize,
+    /// Not ready for long after their start.
+    unready: usize,
+    /// Not ready, and young.
+    starting: usize,
+    /// Marked for deletion.
+    going: usize,
+    /// Machines without a Node, seen for the first time.
+    machines: usize,
+    /// Machines without a Node for too long.
+    lost: usize,
+    /// An open request for so many, made just now.
+    increase: u32,
+}
+
+impl Scene {
+    fn new(flags: &[(&str, &str)]) -> Scene {
+        let mut fixture = Fixture::default();
+        let group = fixture.group("a", 0, 100, "4", "16Gi");
+        let settings = fixture.settings(flags);
+        let registry = Registry::new(&settings);
+        Scene { fixture, registry, settings, group }
+    }
+
+    /// The registry's view after its look.
+    fn of(there: There, flags: &[(&str, &str)]) -> Scene {
+        let mut scene = Scene::new(flags);
+        let group = scene.group;
+        for number in 0..there.lost {
+            scene.machine(&format!("lost-{number}"));
+        }
+        scene.update();
+        scene.pass(901);
+        let now = scene.fixture.now;
+        for number in 0..there.ready {
+            scene.node(&format!("ready-{number}"), true, SimDuration::from_hours(1));
+        }
+        for number in 0..there.unready {
+            scene.node(&format!("unready-{number}"), false, SimDuration::from_hours(1));
+        }
+        for number in 0..there.starting {
+            scene.node(&format!("starting-{number}"), false, SimDuration::from_secs(30));
+        }
+        for number in 0..there.going {
+            let name = format!("going-{number}");
+            scene.node(&name, true, SimDuration::from_hours(1));
+            let all = scene.fixture.cluster.nodes();
+            let node = all.last().map(|(id, _)| id).expect("it was added");
+            scene.fixture.taint(node, TO_BE_DELETED);
+        }
+        for number in 0..there.machines {
+            scene.machine(&format!("machine-{number}"));
+        }
+        scene.fixture.cluster.set_target_size(group, there.target);
+        if there.increase > 0 {
+            scene.register(there.increase, now);
+        }
+        // The lists of machines are fetched anew every two minutes.
+        scene.pass(0);
+        scene.update();
+        scene
+    }
+
+    fn node(&mut self, name: &str, ready: bool, age: SimDuration) {
+        self.machine(name);
+        let now = self.fixture.now;
+        let node = self.fixture.register(name, self.group, now - age);
+        self.fixture.cluster.set_ready(node, ready, now - age);
+    }
+
+    fn machine(&mut self, name: &str) {
+        self.fixture.machine(self.group, name, InstanceState::Running, None);
+    }
+
+    fn register(&mut self, increase: u32, at: SimTime) {
+        let (cluster, settings) = (&self.fixture.cluster, &self.settings);
+        self.registry.register_scale_up(cluster, settings, self.group, increase, at);
+    }
+
+    fn update(&mut self) -> super::RegistryUpdate {
+        // An invalidated list is fetched by the next look.
+        self.registry.invalidate_instances(self.group);
+        self.registry.update(&self.fixture.cluster, &self.settings, self.fixture.now)
+    }
+
+    fn pass(&mut self, seconds: i64) {
+        self.fixture.now += SimDuration::from_secs(seconds);
+    }
+
+    fn upcoming(&self) -> u32 {
+        self.registry.upcoming(self.group, self.fixture.now)
+    }
+}
+
+/// After `TestUpdateAcceptableRanges`: open requests and machines that were given up lower what is
+/// expected; machines that may still come do not, nor does a request whose nodes are all there.
+#[test]
+fn fewer_nodes_are_expected_by_what_is_requested_and_what_is_lost() {
+    let base = There { target: 12, ready: 12, ..There::default() };
+    for (there, least) in [
+        (base, 12),
+        (There { ready: 8, increase: 4, ..base }, 8),
+        (There { increase: 4, ..base }, 12),
+        (There { ready: 9, machines: 3, ..base }, 12),
+        (There { ready: 9, lost: 3, ..base }, 9),
+        (There { ready: 5, machines: 2, lost: 3, increase: 2, ..base }, 7),
+        (There { ready: 9, going: 3, ..base }, 12),
+    ] {
+        let scene = Scene::of(there, &[]);
+        assert_eq!(scene.registry.group(scene.group).acceptable_min, least, "{there:?}");
+    }
+}
+
+/// After `TestUpdateIncorrectNodeGroupSizes` and `TestIncorrectSize`.
+#[test]
+fn a_number_of_nodes_is_incorrect_when_no_machine_explains_it() {
+    let base = There { target: 6, ready: 6, ..There::default() };
+    for (there, incorrect) in [
+        (base, None),
+        (There { ready: 4, ..base }, Some((4, 6))),
+        (There { ready: 8, ..base }, Some((8, 6))),
+        (There { ready: 4, machines: 2, ..base }, None),
+        (There { ready: 4, machines: 1, ..base }, Some((4, 6))),
+        (There { ready: 4, lost: 2, ..base }, None),
+        (There { ready: 3, machines: 1, lost: 2, ..base }, None),
+        (There { ready: 0, ..base }, None),
+        (There { ready: 3, starting: 2, unready: 1, ..base }, None),
+        (There { ready: 6, going: 1, ..base }, Some((7, 6))),
+    ] {
+        let scene = Scene::of(there, &[]);
+        let found = &scene.registry.group(scene.group).incorrect;
+        let found = found.as_ref().map(|size| (size.registered, size.expected));
+        assert_eq!(found, incorrect, "{there:?}");
+    }
+}
+
+/// After the same: the time counts from the first look that found the very same two numbers.
+#[test]
+fn an_incorrect_size_keeps_its_time_only_while_it_stays_the_same() {
+    let mut scene = Scene::of(There { target: 6, ready: 4, ..There::default() }, &[]);
+    let group = scene.group;
+    let since =
+        |scene: &Scene| scene.registry.group(group).incorrect.as_ref().map(|size| size.first_seen);
+    let first = scene.fixture.now;
+    scene.pass(60);
+    scene.update();
+    assert_eq!(since(&scene), Some(first));
+    assert_eq!(scene.registry.sizes_to_fix(scene.fixture.now), []);
+    scene.pass(841);
+    let fixes = scene.registry.sizes_to_fix(scene.fixture.now);
+    assert_eq!(fixes, [(group, 2)], "901 s: more than max-node-provision-time");
+    scene.node("late", true, SimDuration::from_secs(90));
+    scene.update();
+    assert_eq!(since(&scene), Some(scene.fixture.now), "five of six is another size");
+}
+
+/// After `TestUpcomingNodes`, `TestGetUpcomingNodesSkipsWithoutScaleUpRequestOrBackoff` and
+/// `TestTaintBasedNodeDeletion`.
+#[test]
+fn nodes_are_upcoming_that_are_requested_and_neither_there_nor_lost() {
+    let base = There { target: 7, ready: 3, increase: 4, ..There::default() };
+    for (there, upcoming) in [
+        (base, 4),
+        (There { machines: 4, ..base }, 4),
+        (There { starting: 3, ..base }, 4),
+        (There { unready: 1, ..base }, 3),
+        (There { lost: 1, ..base }, 3),
+        (There { going: 2, ..base }, 4),
+        (There { increase: 0, ..base }, 0),
+        (There { ready: 7, ..base }, 0),
+        (There { target: 2, ..base }, 0),
+    ] {
+        let scene = Scene::of(there, &[]);
+        assert_eq!(scene.upcoming(), upcoming, "{there:?}");
+        let state = scene.registry.group(scene.group);
+        assert_eq!(state.is_scaling_up(), upcoming > 0, "{there:?}");
+    }
+    let mut scene = Scene::of(base, &[]);
+    let now = scene.fixture.now;
+    scene.registry.register_failure(scene.group, ScaleUpError::default(), now);
+    assert_eq!(scene.upcoming(), 0, "in back-off nothing counts as coming");
+}
+
+/// After `TestTooManyUnready`, `TestUnreadyLongAfterCreation` and `TestNotStarted`.
+#[test]
+fn a_cluster_is_unhealthy_when_too_many_and_too_large_a_part_are_unready() {
+    let base = There { target: 10, ..There::default() };
+    for (there, is_healthy) in [
+        (There { ready: 10, ..base }, true),
+        (There { ready: 7, unready: 3, ..base }, true),
+        (There { ready: 6, unready: 4, ..base }, true),
+        (There { ready: 5, unready: 5, ..base }, false),
+        (There { ready: 1, unready: 3, ..base }, true),
+        (There { ready: 0, unready: 4, ..base }, false),
+        (There { ready: 5, starting: 5, ..base }, true),
+        (There { ready: 5, going: 5, ..base }, true),
+    ] {
+        let scene = Scene::of(there, &[]);
+        assert_eq!(scene.registry.is_cluster_healthy(&scene.settings), is_healthy, "{there:?}");
+    }
+}
+
+/// After `TestMissingNodes`, `TestOKWithScaleUp` and `TestEmptyOK`.
+#[test]
+fn a_group_is_unhealthy_when_too_many_of_its_nodes_are_missing() {
+    let base = There { target: 12, ..There::default() };
+    for (there, is_healthy) in [
+        (There { ready: 12, ..base }, true),
+        (There { ready: 9, ..base }, true),
+        (There { ready: 8, ..base }, false),
+        (There { ready: 4, increase: 8, ..base }, true),
+        (There { ready: 4, increase: 3, ..base }, false),
+        (There { ready: 4, lost: 8, ..base }, true),
+        (There { ready: 8, unready: 4, ..base }, true),
+        (There { ready: 3, starting: 9, ..base }, false),
+        (base, false),
+        (There { increase: 12, ..base }, true),
+        (There { target: 0, ..base }, true),
+    ] {
+        let scene = Scene::of(there, &[]);
+        let found = scene.registry.is_group_healthy(scene.group, &scene.settings);
+        assert_eq!(found, is_healthy, "{there:?}");
+    }
+}
+
+/// After `TestExpiredScaleUp`, `TestExpiredScaleUpRevertsTargetSize` and
+/// `TestExpiredScaleUpRevertsPartialIncrease`: the whole request is reverted, also where some of its
+/// nodes have come.
+#[test]
+fn a_request_that_is_late_is_reverted_as_a_whole() {
+    let mut scene = Scene::of(There { target: 5, ready: 1, increase: 4, ..There::default() }, &[]);
+    let requested_at = scene.fixture.now;
+    scene.pass(60);
+    for name in ["one", "two"] {
+        scene.node(name, true, SimDuration::from_secs(30));
+    }
+    scene.pass(840);
+    assert_eq!(scene.update().failures, [], "at its very end there is still hope");
+    scene.pass(1);
+    let update = scene.update();
+    let failure = &update.failures[0];
+    assert_eq!((failure.group, failure.count, failure.is_reverted), (scene.group, 4, true));
+    assert_eq!(failure.error.code, "timeout");
+    let now = scene.fixture.now;
+    assert_eq!((now - requested_at).0, 901_000);
+    assert!(scene.registry.is_backed_off(scene.group, now));
+    assert_eq!(scene.registry.group(scene.group).request, None);
+    assert_eq!(scene.update().failures, [], "it is told once");
+}
+
+/// After `TestUpdateScaleUp`: only more nodes restart the time of a request, fewer do not, and none
+/// ends it.
+#[test]
+fn a_request_restarts_only_when_more_is_asked_for() {
+    let mut scene = Scene::of(There { target: 9, ready: 1, increase: 5, ..There::default() }, &[]);
+    let group = scene.group;
+    let first = scene.fixture.now;
+    let open = |scene: &Scene| {
+        let request = scene.registry.group(group).request.as_ref();
+        request.map(|request| (request.increase, request.requested_at))
+    };
+    assert_eq!(open(&scene), Some((5, first)));
+    scene.pass(100);
+    let now = scene.fixture.now;
+    scene.register(3, now);
+    assert_eq!(open(&scene), Some((8, now)));
+    for (fewer, left) in [(2, Some((6, now))), (6, None), (1, None)] {
+        let state = &mut scene.registry.groups[group.index()];
+        state.add_to_request(-fewer, now + SimDuration::from_secs(50));
+        assert_eq!(open(&scene), left);
+    }
+}
+
+/// After `TestHandleInstanceCreationErrors`: machines that failed are told once, taken off the
+/// request, and neither waited for nor counted as unregistered.
+#[test]
+fn machines_that_could_not_be_made_are_not_waited_for() {
+    let mut scene = Scene::of(There { target: 5, ready: 1, increase: 4, ..There::default() }, &[]);
+    let group = scene.group;
+    for name in ["failed-1", "failed-2"] {
+        scene.fixture.machine(group, name, InstanceState::Creating, Some("STOCKOUT"));
+    }
+    scene.fixture.machine(group, "coming", InstanceState::Creating, None);
+    let update = scene.update();
+    let failure = &update.failures[0];
+    assert_eq!((failure.count, failure.is_reverted), (2, false));
+    assert_eq!(failure.error.code, "STOCKOUT");
+    let text = update.events[0].to_string();
+    assert_eq!(
+        text,
+        "ScaleUpFailed: Failed adding 2 nodes to group a due to OutOfResource.STOCKOUT; \
+         source errors: none left"
+    );
+    let state = scene.registry.group(group);
+    assert_eq!(state.request.as_ref().map(|request| request.increase), Some(2));
+    assert_eq!((state.unregistered, state.long_unregistered), (1, 0));
+    assert_eq!(scene.registry.failed_creations()[0].1.len(), 2);
+    assert_eq!(scene.update().failures, [], "the same machines are told once");
+}
+
+/// After `TestUnregisteredNodes`: the time counts from the first look, and ends when the Node comes.
+#[test]
+fn a_machine_is_lost_when_it_was_seen_without_a_node_for_too_long() {
+    let mut scene = Scene::of(There { target: 2, ready: 1, machines: 1, ..There::default() }, &[]);
+    let group = scene.group;
+    let counts = |scene: &Scene| {
+        let state = scene.registry.group(group);
+        (state.unregistered, state.long_unregistered)
+    };
+    assert_eq!(counts(&scene), (1, 0));
+    scene.pass(900);
+    scene.update();
+    assert_eq!(counts(&scene), (1, 0), "at its very end there is still hope");
+    scene.pass(1);
+    scene.update();
+    assert_eq!(counts(&scene), (0, 1));
+    let lost = scene.registry.never_registered(scene.fixture.now);
+    assert_eq!(lost.len(), 1);
+    let now = scene.fixture.now;
+    scene.fixture.register("machine-0", group, now);
+    scene.update();
+    assert_eq!(counts(&scene), (0, 0));
+}
