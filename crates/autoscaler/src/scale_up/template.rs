@@ -23,9 +23,7 @@ use crate::taints::lasting_taints;
 /// or after a provider's template. Which DaemonSets run there is found out before.
 const TEMPLATE_NODE_LABEL: &str = "cluster-autoscaler.kubernetes.io/template-node";
 /// Deprecated labels that upstream adds to a provider's template, and where their values are from.
-const DEPRECATED_LABELS: [(&str, &str); 5] = [
-    ("beta.kubernetes.io/arch", "kubernetes.io/arch"),
-    ("beta.kubernetes.io/os", "kubernetes.io/os"),
+const DEPRECATED_LABELS: [(&str, &str); 3] = [
     ("beta.kubernetes.io/instance-type", "node.kubernetes.io/instance-type"),
     ("failure-domain.beta.kubernetes.io/zone", "topology.kubernetes.io/zone"),
     ("failure-domain.beta.kubernetes.io/region", "topology.kubernetes.io/region"),
