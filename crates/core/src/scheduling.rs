@@ -12,6 +12,7 @@
 //! Source: kube-scheduler 1.36, default profile.
 
 mod change_log;
+mod condition;
 mod filters;
 mod fit_index;
 mod images;
