@@ -15,7 +15,7 @@ use crate::finding::{About, Finding, Word};
 use crate::settings::Settings;
 
 /// The last word on each node, group and the cluster, and what the last loop told.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Words {
     pub(super) are_told: bool,
     /// By node: the serial it had, and its word.
@@ -190,8 +190,8 @@ impl Words {
                 _ => None,
             };
             let is_busy = word == NodeWord::Stays(UnremovableReason::NotUnderutilized, None);
-            let word = if is_busy {
-                let (found, _) = utilization.read(cluster, node, now);
+            let found = if is_busy { utilization.read(cluster, node, now) } else { None };
+            let word = if let Some((found, _)) = found {
                 let group = cluster.node(node).group.expect("candidates belong to groups");
                 let options = settings.of_group(&cluster.group(group).spec);
                 let threshold = match found.gpu {
@@ -289,6 +289,7 @@ fn reason_text(cluster: &Cluster, reason: UnremovableReason, stuck: Option<PodId
                 format!("pod {name} ({why})")
             };
         }
+        UnremovableReason::UnexpectedError => "how much of it is used cannot be said",
         UnremovableReason::AtomicScaleDownFailed => {
             "its group goes as a whole or not at all, and not all of it may go"
         }
