@@ -71,6 +71,12 @@ impl Backoff {
         self.entry(group).filter(|entry| now <= entry.until).map(|entry| &entry.error)
     }
 
+    /// When the back-off of a group ends, if it is in one at `now`.
+    #[must_use]
+    pub fn until(&self, group: GroupId, now: SimTime) -> Option<SimTime> {
+        self.entry(group).map(|entry| entry.until).filter(|until| now <= *until)
+    }
+
     /// The first instant after `now` at which a back-off is over.
     #[must_use]
     pub fn next_end(&self, now: SimTime) -> Option<SimTime> {

@@ -4,6 +4,7 @@
 
 mod broken_machines;
 mod execution;
+mod pod_findings;
 mod report;
 mod salvo;
 mod start_state;
@@ -30,8 +31,9 @@ use crate::scale_up::{Increase, ScaleUpReport, ScaleUpResult};
 use crate::settings::{Expander, Settings};
 use crate::status::{Event, Recorder, ScaleUpError, Sight};
 use crate::taints::{DELETION_CANDIDATE, TO_BE_DELETED};
-use crate::{Decision, NodeAutoscaler, Reason};
+use crate::{Decision, Finding, NodeAutoscaler, Reason};
 use execution::{Execution, ScaleUpKind};
+use pod_findings::{Circumstances, PodFindings};
 use report::Told;
 
 /// Cluster Autoscaler 1.36, as far as it decides anything.
@@ -56,6 +58,7 @@ pub struct ClusterAutoscaler {
     /// How many loops there were at this instant before.
     turn: u64,
     told: Told,
+    pod_findings: PodFindings,
     last_loop: Option<LoopReport>,
     execution: Execution,
     /// The last loop that enlarged something or began to delete something.
@@ -122,6 +125,7 @@ impl ClusterAutoscaler {
             loop_number: 0,
             turn: 0,
             told: Told::default(),
+            pod_findings: PodFindings::default(),
             last_loop: None,
             execution: Execution::default(),
             productive_loop: 0,
@@ -514,6 +518,14 @@ impl NodeAutoscaler for ClusterAutoscaler {
         let idle_until = self.idle_until(&step);
         let mut reasons = self.told.news(step.fork, &step.report);
         reasons.append(&mut step.scale_down_reasons);
+        self.pod_findings.note_loop(&Circumstances {
+            cluster: step.fork,
+            report: &step.report,
+            upcoming: &step.upcoming,
+            registry: &self.registry,
+            settings: &self.settings,
+            now,
+        });
         if !step.report.started.is_empty() {
             self.productive_loop = self.loop_number;
         }
@@ -572,6 +584,7 @@ impl NodeAutoscaler for ClusterAutoscaler {
                 let scale_up = self.execution.answer(*group, false).scale_up;
                 if let Some(report) = &mut self.last_loop {
                     report.note_refusal(cluster, *group, scale_up.unwrap_or(0), words);
+                    self.pod_findings.note_refusal(report, words);
                 }
             }
             Action::DeleteInstances { group, .. } => self.registry.invalidate_instances(*group),
@@ -582,6 +595,17 @@ impl NodeAutoscaler for ClusterAutoscaler {
             let sight = Sight { cluster, settings, registry };
             recorder.observed(sight, action, outcome, self.last_loop.as_ref());
         }
+    }
+
+    fn tell_findings(&mut self) {
+        self.pod_findings.are_told = true;
+        self.scale_down.tell_findings();
+    }
+
+    fn take_findings(&mut self) -> Vec<Finding> {
+        let mut findings = self.pod_findings.take();
+        findings.append(&mut self.scale_down.take_findings());
+        findings
     }
 }
 
@@ -650,6 +674,8 @@ impl Step<'_, '_> {
     }
 }
 
+#[cfg(test)]
+mod finding_tests;
 #[cfg(test)]
 mod group_tests;
 #[cfg(test)]

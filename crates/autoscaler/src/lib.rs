@@ -9,6 +9,7 @@ pub mod actuation;
 pub mod backoff;
 pub mod chance;
 pub mod cluster_autoscaler;
+pub mod finding;
 #[cfg(test)]
 mod fixture;
 pub mod invariants;
@@ -24,6 +25,7 @@ pub mod threshold;
 
 pub use action::{Action, Outcome};
 pub use cluster_autoscaler::ClusterAutoscaler;
+pub use finding::Finding;
 pub use loop_context::LoopContext;
 pub use settings::Settings;
 pub use threshold::{Threshold, ThresholdSettings};
@@ -74,6 +76,16 @@ pub trait NodeAutoscaler {
 
     /// What became of an action.
     fn observe(&mut self, action: &Action, outcome: &Outcome, cluster: &Cluster, now: SimTime);
+
+    /// From now on loops tell [`take_findings`](NodeAutoscaler::take_findings) what they found. A
+    /// strategy without findings has nothing to do.
+    fn tell_findings(&mut self) {}
+
+    /// What the last loop found that the one before had not, once its actions have been carried out
+    /// and observed. Empty before [`tell_findings`](NodeAutoscaler::tell_findings).
+    fn take_findings(&mut self) -> Vec<Finding> {
+        Vec::new()
+    }
 }
 
 /// What one loop decided.

@@ -338,7 +338,11 @@ fn stand_in(fork: &mut Fork<'_>, pod: PodId) -> PodId {
 }
 
 /// How old a pod must be; an annotation that is shorter than the flag, or no duration, is ignored.
-fn scale_up_delay(cluster: &Cluster, shape: ShapeId, settings: &Settings) -> SimDuration {
+pub(crate) fn scale_up_delay(
+    cluster: &Cluster,
+    shape: ShapeId,
+    settings: &Settings,
+) -> SimDuration {
     let own = cluster.shape(shape).annotations.get(DELAY_ANNOTATION);
     let own = own.and_then(|text| SimDuration::parse(text).ok());
     own.map_or(settings.new_pod_scale_up_delay, |own| own.max(settings.new_pod_scale_up_delay))

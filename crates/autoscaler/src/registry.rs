@@ -239,6 +239,12 @@ impl Registry {
         self.backoff.is_backed_off(group, now)
     }
 
+    /// When the back-off of a group ends, if it is in one.
+    #[must_use]
+    pub fn backoff_until(&self, group: GroupId, now: SimTime) -> Option<SimTime> {
+        self.backoff.until(group, now)
+    }
+
     /// Why a group is in back-off; `None`: it is not.
     #[must_use]
     pub fn backed_off_for(&self, group: GroupId, now: SimTime) -> Option<&ScaleUpError> {

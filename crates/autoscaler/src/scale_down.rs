@@ -21,6 +21,7 @@ mod unneeded;
 mod unremovable;
 mod utilization;
 mod verdicts;
+mod words;
 
 pub use cooldown::before_start;
 pub use unneeded::UnneededNode;
@@ -32,14 +33,16 @@ use plimsoll_core::{Cluster, Fork, PodPhase, SimDuration, SimTime};
 
 use crate::action::DeletionCause;
 use crate::actuation::{Bucket, DeletionEnd, DeletionStart, Deletions, crop_to_budgets};
+use crate::finding::Word;
 use crate::loop_context::LoopContext;
 use crate::settings::Settings;
-use crate::{Action, Outcome, Reason};
+use crate::{Action, Finding, Outcome, Reason};
 use candidates::is_disabled_by_annotation;
 use cooldown::Cooldowns;
 use minimums::Minimums;
 use planner::Planner;
 use told::Told;
+use words::Holder;
 
 /// The scale-down half of the autoscaler.
 #[derive(Clone, Debug)]
@@ -140,6 +143,9 @@ impl ScaleDown {
         now: SimTime,
     ) -> ScaleDownOutcome {
         if !self.settings.scale_down_enabled {
+            let text = "scale-down is disabled (scale-down-enabled: false)";
+            let word = Word::new("ScaleDownDisabled", text);
+            self.planner.findings.words.note_cluster(Some((word, None)));
             return not_tried();
         }
         self.begin(fork, context, now);
@@ -148,6 +154,7 @@ impl ScaleDown {
         let stay = self.planner.plan(fork, context, &self.cooldowns, &is_going, now);
         let mut reasons = self.told.unremovable(fork, &stay);
         self.told.unneeded(fork, self.planner.unneeded.list(), now, &mut reasons);
+        self.note_unneeded(fork, context);
         let cooldown_ends = self.cooldowns.end(context);
         let (result, mut actions, started) = if context.scale_down_disabled || now < cooldown_ends {
             (ScaleDownResult::InCooldown, Vec::new(), Vec::new())
@@ -157,6 +164,7 @@ impl ScaleDown {
             self.start(fork, context, now)
         };
         told::started(fork, &started, &mut reasons);
+        self.tell_words(fork, context, &started, now);
         if self.settings.max_bulk_soft_taint_count > 0 {
             soft_taints::update(
                 fork,
@@ -175,6 +183,51 @@ impl ScaleDown {
         };
         self.planner.promise_idleness(idle_until.is_some());
         ScaleDownOutcome { actions, reasons, result, started, idle_until }
+    }
+
+    fn note_unneeded(&mut self, cluster: &Cluster, context: &LoopContext<'_>) {
+        if !self.planner.findings.words.are_told {
+            return;
+        }
+        let mut words = std::mem::take(&mut self.planner.findings.words);
+        for one in self.planner.unneeded.list() {
+            words.note_unneeded(one, || self.ripe_from(cluster, context, one));
+        }
+        self.planner.findings.words = words;
+    }
+
+    /// Tells of nodes what the last loop did not find.
+    fn tell_words(
+        &mut self,
+        cluster: &Cluster,
+        context: &LoopContext<'_>,
+        started: &[StartedScaleDown],
+        now: SimTime,
+    ) {
+        if !self.planner.findings.words.are_told {
+            return;
+        }
+        let cooldown = self.cooldowns.last_to_end(context).filter(|(end, ..)| now < *end);
+        let word = if context.scale_down_disabled {
+            let text = "scale-down waits: pods of a burst are still coming";
+            Some((Word::new("InCooldown", text), None))
+        } else {
+            cooldown.map(|(end, flag, delay)| (words::cooldown_word(flag, delay), Some(end)))
+        };
+        let planner = &mut self.planner;
+        planner.findings.words.note_cluster(word);
+        planner.findings.words.note_started(cluster, started);
+        planner.findings.words.tell(cluster, &mut planner.utilization, &self.settings, now);
+    }
+
+    /// From now on what changes about nodes is told in [`Self::take_findings`].
+    pub fn tell_findings(&mut self) {
+        self.planner.findings.words.are_told = true;
+    }
+
+    /// What the last loop found of nodes that the one before had not.
+    pub fn take_findings(&mut self) -> Vec<Finding> {
+        self.planner.findings.words.take()
     }
 
     fn begin(&mut self, cluster: &Cluster, context: &LoopContext<'_>, now: SimTime) {
@@ -208,9 +261,15 @@ impl ScaleDown {
         let in_progress = self.deletions.counts();
         let (settings, size_of) =
             (&self.settings, |group| atomic::size_of(cluster, context, group));
-        let (empty, drains) = crop_to_budgets(settings, in_progress, &empty, &drains, &size_of);
-        let mut starts = starts_of(empty, DeletionCause::Empty);
-        starts.extend(starts_of(drains, DeletionCause::Underutilized));
+        let (empty_now, drains_now) =
+            crop_to_budgets(settings, in_progress, &empty, &drains, &size_of);
+        let mut starts = starts_of(empty_now, DeletionCause::Empty);
+        starts.extend(starts_of(drains_now, DeletionCause::Underutilized));
+        for (node, _) in empty.iter().chain(&drains) {
+            if !starts.iter().any(|start| start.node == *node) {
+                self.note_held(cluster, *node, Holder::Budget);
+            }
+        }
         if starts.is_empty() {
             return (ScaleDownResult::NoNodeDeleted, Vec::new(), Vec::new());
         }
@@ -266,8 +325,23 @@ impl ScaleDown {
         let answer = (ids(empty), ids(drains));
         for (node, reason) in held {
             self.planner.findings.unremovable(node, reason);
+            let is_implied = matches!(
+                reason,
+                UnremovableReason::NotUnneededLongEnough | UnremovableReason::NotUnreadyLongEnough
+            );
+            if !is_implied {
+                self.note_held(cluster, node, Holder::Reason(reason));
+            }
         }
         answer
+    }
+
+    /// Notes what keeps a node that has been unneeded for long enough.
+    fn note_held(&mut self, cluster: &Cluster, node: NodeId, by: Holder) {
+        let unneeded = &self.planner.unneeded;
+        if let Some(place) = unneeded.place(node, cluster.node(node).serial) {
+            self.planner.findings.words.note_held(&unneeded.list()[place], by);
+        }
     }
 
     /// Why an unneeded node does not go yet; `None` takes it out of the sizes and sums.

@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::exit::Outcome;
-use crate::{compare, history, import, plan, replay, schedule, sim};
+use crate::{compare, explain, history, import, plan, replay, schedule, sim};
 
 /// Reads the arguments of this process.
 ///
@@ -27,6 +27,7 @@ Examples:
   plimsoll replay examples/workday.yaml --strategy cluster-autoscaler,threshold
   plimsoll import objects monday.json tuesday.json -o cluster.db
   plimsoll replay cluster.db --from +6h --duration 12h --html replay.html
+  plimsoll explain reports/cluster-autoscaler.json --pod shop/web-12
   plimsoll schedule cluster.db@+6h
   plimsoll plan cluster.db@+6h --what-if expander=most-pods
   plimsoll history snapshot cluster.db --at +6h
@@ -44,6 +45,7 @@ pub(crate) enum Command {
     Import(import::ImportArguments),
     Replay(replay::ReplayArguments),
     Compare(compare::CompareArguments),
+    Explain(explain::ExplainArguments),
     Schedule(schedule::ScheduleArguments),
     Plan(plan::PlanArguments),
     History(history::HistoryArguments),
@@ -60,6 +62,7 @@ impl Command {
             Command::Import(arguments) => import::run(&arguments),
             Command::Replay(arguments) => replay::run(&arguments),
             Command::Compare(arguments) => compare::run(&arguments),
+            Command::Explain(arguments) => explain::run(&arguments),
             Command::Schedule(arguments) => schedule::run(&arguments),
             Command::Plan(arguments) => plan::run(&arguments),
             Command::History(arguments) => history::run(&arguments),

@@ -3,6 +3,7 @@
 mod arguments;
 mod compare;
 mod exit;
+mod explain;
 mod history;
 mod import;
 mod output;

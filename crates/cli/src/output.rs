@@ -92,13 +92,18 @@ fn first_paragraph(refusal: &clap::Error) -> String {
     lines.map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
-/// How wide a report on stdout is to be.
+/// How wide a report on stdout is to be: as COLUMNS says, else as wide as the terminal.
 pub(crate) fn report_width() -> usize {
     if !io::stdout().is_terminal() {
         return plimsoll_replay::report::text::DEFAULT_WIDTH;
     }
     let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let terminal = || {
+        let (width, _) = terminal_size::terminal_size_of(io::stdout())?;
+        Some(usize::from(width.0))
+    };
     columns
+        .or_else(terminal)
         .unwrap_or(plimsoll_replay::report::text::DEFAULT_WIDTH)
         .clamp(MIN_TERMINAL_WIDTH, MAX_TERMINAL_WIDTH)
 }

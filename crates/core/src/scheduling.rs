@@ -13,6 +13,7 @@
 
 mod alike;
 mod change_log;
+mod condition;
 mod filters;
 mod fit_index;
 mod images;

@@ -17,6 +17,7 @@ use crate::report::{
     API_VERSION, ClusterSnapshot, GroupScaleUp, GroupTotals, LoopDecision, NeverScheduled,
     NodeScaleDown, OwnerWaits, REPLAY_REPORT_KIND, ReplayMode, ReplayReport, SeriesPoint, Totals,
 };
+use crate::stories;
 use crate::view::owner_name;
 
 /// What a report says beside what is in the books.
@@ -79,6 +80,7 @@ pub fn report(ledger: &Ledger, cluster: &mut Cluster, heading: Heading) -> Repla
         scale_up_bursts: Vec::new(),
         backtest: None,
         assumptions: heading.assumptions,
+        explanations: stories::explanations(ledger, cluster),
     };
     for fact in &ledger.scale_ups {
         let name = cluster.group(fact.group).spec.name.clone();

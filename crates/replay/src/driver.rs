@@ -89,6 +89,7 @@ pub fn drive<'a>(
     ledger: &'a mut Ledger,
     progress: &mut dyn FnMut(SimTime),
 ) -> Result<(), DriveError> {
+    ledger.name_strategy(strategy.as_ref().map_or("", |one| one.name()));
     let (trigger, watch) = (Trigger::default(), RefusalWatch::default());
     let mut drive = Drive { world, strategy, course, ledger, last_loop: None, trigger, watch };
     if course.start < course.end {
@@ -161,6 +162,7 @@ impl Drive<'_> {
         self.world.reconcile();
         self.world.run_due();
         self.world.settle();
+        self.ledger.note_tried(self.world, at);
         if self.next_loop() == Some(at) || self.is_woken() {
             self.run_loops(at)?;
         }
@@ -203,9 +205,13 @@ impl Drive<'_> {
             }
         }
         self.resume(at)?;
+        if let Some(strategy) = self.strategy.as_deref_mut() {
+            self.ledger.note_findings(strategy.take_findings(), at);
+        }
         let was_productive = self.strategy.as_ref().is_some_and(|one| one.was_productive());
         self.trigger.productive = [was_productive, self.trigger.productive[0]];
         self.world.settle();
+        self.ledger.note_tried(self.world, at);
         self.last_loop = Some(LastLoop { at, version, idle_until });
         Ok(())
     }

@@ -134,7 +134,11 @@ fn verdict(cluster: &mut Cluster, shape: ShapeId) -> Verdict {
 }
 
 /// What an empty new node of a group says to a pod.
-fn refusal_of_empty_node(cluster: &mut Cluster, shape: ShapeId, group: GroupId) -> Option<Refusal> {
+pub(crate) fn refusal_of_empty_node(
+    cluster: &mut Cluster,
+    shape: ShapeId,
+    group: GroupId,
+) -> Option<Refusal> {
     let spec = std::sync::Arc::clone(&cluster.group(group).spec);
     let mut fork = cluster.fork();
     let name = format!("{}-template", spec.name);

@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use plimsoll_autoscaler::action::DeletionCause;
-use plimsoll_autoscaler::{Action, Outcome, Reason};
+use plimsoll_autoscaler::{Action, Finding, Outcome, Reason};
 use plimsoll_core::Cluster;
 use plimsoll_core::catalog::{CPU, MEMORY};
 use plimsoll_core::ids::{GroupId, NodeId, ShapeId, WorkloadId};
 use plimsoll_core::{SimDuration, SimTime};
 use plimsoll_sim::{Effect, PodEnd, World};
+
+use crate::stories::Stories;
 
 /// What happened in a replay.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +42,10 @@ pub struct Ledger {
     pub paid: BTreeMap<GroupId, Vec<(SimTime, u32)>>,
     /// The integrals over time that utilisation is made of.
     pub usage: Usage,
+    /// What was found of single pods and nodes.
+    pub stories: Stories,
+    /// Who decides.
+    strategy: String,
     current: Current,
     evicted_from: BTreeMap<u64, Vec<u64>>,
     loop_at: SimTime,
@@ -67,6 +73,13 @@ pub struct PodFact {
     /// It was bound when the replay began.
     pub was_running: bool,
     node: u64,
+}
+
+impl PodFact {
+    /// The serial of the node it was bound to; 0 before.
+    pub(crate) fn node(&self) -> u64 {
+        self.node
+    }
 }
 
 /// One node.
@@ -189,6 +202,22 @@ impl Ledger {
         self.note_state(world, at);
     }
 
+    /// Names who decides, for what is said of single pods and nodes.
+    pub(crate) fn name_strategy(&mut self, name: &str) {
+        name.clone_into(&mut self.strategy);
+    }
+
+    /// Books what the scheduler has just tried in vain.
+    pub(crate) fn note_tried(&mut self, world: &mut World, at: SimTime) {
+        self.take_effects(world, at);
+        self.stories.note_unschedulable(&mut world.cluster, at);
+    }
+
+    /// Books what a loop found of single pods and nodes.
+    pub(crate) fn note_findings(&mut self, findings: Vec<Finding>, at: SimTime) {
+        self.stories.note_findings(findings, &self.strategy, at);
+    }
+
     pub(crate) fn begin_loop(&mut self, at: SimTime, reasons: &[Reason]) {
         self.loop_at = at;
         if !reasons.is_empty() {
@@ -219,8 +248,13 @@ impl Ledger {
             Action::GiveUpScaleDown { node, reason } => {
                 let Some(one) = world.cluster.find_node(*node) else { return };
                 self.evicted_from.remove(&one.serial);
+                self.stories.note_given_up(one.serial, reason, &self.strategy, at);
                 let failure = (at, Arc::clone(&one.name), one.group, reason.clone());
                 self.scale_down_failures.push(failure);
+            }
+            Action::DeleteInstances { group, ids, reason } => {
+                let words = (*reason, self.strategy.as_str());
+                self.stories.note_lost(&world.cluster, *group, ids, words, at);
             }
             _ => {}
         }
@@ -261,8 +295,9 @@ impl Ledger {
     }
 
     fn book(&mut self, cluster: &Cluster, effect: Effect, at: SimTime) {
+        self.stories.book(cluster, &effect, &self.pods, at);
         match effect {
-            Effect::PodCreated { serial, name, shape, controller, created_at } => {
+            Effect::PodCreated { serial, name, shape, controller, created_at, .. } => {
                 let is_daemon =
                     controller.is_some_and(|id| cluster.workload(id).key.kind == "DaemonSet");
                 debug_assert_eq!(serial, self.pods.len() as u64 + 1, "serials count up by one");
@@ -301,6 +336,7 @@ impl Ledger {
                     self.current.pending -= 1;
                 }
             }
+            Effect::PodPreempts { .. } | Effect::PodTerminating { .. } => {}
             Effect::NodeAdded { node, serial, name, group } => {
                 self.add_node(cluster, node, serial, name, group, at);
             }

@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod backtesting;
 pub mod driver;
+pub mod explain;
 pub mod fuzz;
 pub mod goldens;
 pub mod hopeless;
@@ -18,6 +19,7 @@ pub mod replayer;
 pub mod report;
 pub mod scale_ups;
 pub mod source;
+pub mod stories;
 pub mod strategy;
 pub mod view;
 

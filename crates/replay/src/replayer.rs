@@ -571,6 +571,9 @@ fn live_through(
         scan_interval: stage.settings.scan_interval,
         frequent_loops: flags.is_some_and(|flags| flags.frequent_loops_enabled),
     };
+    if let Some(autoscaler) = &mut autoscaler {
+        autoscaler.tell_findings();
+    }
     let scaled_by = autoscaler.as_deref_mut().map(|one| one as _);
     driver::drive(world, scaled_by, &course, ledger, progress)
 }

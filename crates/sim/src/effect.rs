@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use plimsoll_core::SimTime;
-use plimsoll_core::ids::{GroupId, NodeId, ShapeId, WorkloadId};
+use plimsoll_core::ids::{GroupId, NodeId, PodId, ShapeId, WorkloadId};
 
 /// Something that happened in the world. Pods and nodes are named by their serials, which are never
 /// used again.
@@ -11,6 +11,8 @@ use plimsoll_core::ids::{GroupId, NodeId, ShapeId, WorkloadId};
 pub enum Effect {
     /// A pod was created.
     PodCreated {
+        /// The pod; by the time this is read it may be gone again.
+        pod: PodId,
         /// Its serial.
         serial: u64,
         /// Its name, within the namespace of the shape.
@@ -30,6 +32,22 @@ pub enum Effect {
         node: u64,
         /// The node's group.
         group: Option<GroupId>,
+    },
+    /// The scheduler makes room for a pod: others are asked to go, and it is nominated to their node.
+    PodPreempts {
+        /// The serial of the pod that needs room.
+        serial: u64,
+        /// The node's serial.
+        node: u64,
+        /// The serials of the pods that have to go.
+        victims: Vec<u64>,
+    },
+    /// A pod was asked to go and uses its grace period.
+    PodTerminating {
+        /// Its serial.
+        serial: u64,
+        /// Why.
+        cause: PodEnd,
     },
     /// A pod is gone.
     PodGone {

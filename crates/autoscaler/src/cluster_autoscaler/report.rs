@@ -251,7 +251,7 @@ impl ScaleUpReport {
     }
 
     /// The increases in upstream's words.
-    fn increases_text(&self, cluster: &Cluster) -> String {
+    pub(super) fn increases_text(&self, cluster: &Cluster) -> String {
         triggered_text(growths(cluster, &self.increases))
     }
 }

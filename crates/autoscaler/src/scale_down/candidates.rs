@@ -18,6 +18,7 @@ use super::unneeded::UnneededNodes;
 use super::unremovable::{UnremovableMemory, UnremovableReason};
 use super::utilization::{UtilizationReader, any_terminating};
 use super::verdicts::Verdicts;
+use super::words::{GroupWord, NodeWord};
 use crate::loop_context::LoopContext;
 
 /// The annotation by which a node is kept.
@@ -84,7 +85,7 @@ impl Candidates {
         self.holds_until = SimTime::MAX;
         self.ranked.clear();
         self.verdicts.clear();
-        self.open_groups(cluster, &with);
+        self.open_groups(cluster, &mut with);
         with.utilization.take_over_options(cluster);
         if with.utilization.looks_at_terminating {
             with.utilization.looks_at_terminating = any_terminating(cluster, with.context.nodes);
@@ -100,11 +101,19 @@ impl Candidates {
             // Most nodes of a large cluster end here; only findings would tell more of them.
             let is_above = !with.findings.are_kept
                 && with.utilization.is_surely_above(cluster, node, state.template);
-            if is_above || is_going(node) {
+            if is_above {
+                with.findings.words.note_busy(node, state.serial);
+                continue;
+            }
+            if is_going(node) {
                 continue;
             }
             if let Some(reason) = self.reason_against(cluster, node, &mut with) {
                 with.findings.unremovable(node, reason);
+                // Why it could not go a short while ago is its word still.
+                if reason != UnremovableReason::RecentlyUnremovable {
+                    with.findings.words.note(node, state.serial, NodeWord::Stays(reason, None));
+                }
                 continue;
             }
             let place = with.unneeded.place(node, state.serial);
@@ -120,7 +129,7 @@ impl Candidates {
     }
 
     /// Groups above their minimum that no delay of their own holds.
-    fn open_groups(&mut self, cluster: &Cluster, with: &Eligibility<'_>) {
+    fn open_groups(&mut self, cluster: &Cluster, with: &mut Eligibility<'_>) {
         self.open_groups.clear();
         for (id, group) in cluster.groups() {
             let held_until = with.cooldowns.end_of_group(id, with.context);
@@ -130,6 +139,17 @@ impl Candidates {
             let target_size = with.context.targets[id.index()];
             self.open_groups.push(target_size > group.spec.min_size && held_until <= with.now);
         }
+        let words = cluster.groups().map(|(id, group)| {
+            let held_until = with.cooldowns.end_of_group(id, with.context);
+            if with.context.targets[id.index()] <= group.spec.min_size {
+                GroupWord::MinSize(group.spec.min_size)
+            } else if held_until > with.now {
+                GroupWord::Delay(held_until)
+            } else {
+                GroupWord::Open
+            }
+        });
+        with.findings.words.note_groups(cluster, words);
     }
 
     /// The first reason not to look further at a node.

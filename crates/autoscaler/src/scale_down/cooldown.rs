@@ -43,16 +43,25 @@ impl Cooldowns {
     /// The first instant at which no cooldown of the whole cluster holds. A loop at exactly this
     /// instant may delete.
     pub(super) fn end(&self, context: &LoopContext<'_>) -> SimTime {
+        self.last_to_end(context).map_or(SimTime(i64::MIN), |(end, ..)| end)
+    }
+
+    /// The cooldown of the whole cluster that ends last: when, the flag that says so, and how long it is.
+    pub(super) fn last_to_end(
+        &self,
+        context: &LoopContext<'_>,
+    ) -> Option<(SimTime, &'static str, SimDuration)> {
         if self.is_local {
-            return SimTime(i64::MIN);
+            return None;
         }
-        let after = |last: Option<SimTime>, delay| last.map(|at| at + delay);
-        let ends = [
-            Some(context.last_scale_up + self.after_add),
-            after(self.last_delete, self.after_delete),
-            after(self.last_failure, self.after_failure),
+        let delays = [
+            (Some(context.last_scale_up), "scale-down-delay-after-add", self.after_add),
+            (self.last_delete, "scale-down-delay-after-delete", self.after_delete),
+            (self.last_failure, "scale-down-delay-after-failure", self.after_failure),
         ];
-        ends.into_iter().flatten().max().unwrap_or(SimTime(i64::MIN))
+        let ends =
+            delays.into_iter().filter_map(|(last, flag, delay)| Some((last? + delay, flag, delay)));
+        ends.max_by_key(|(end, ..)| *end)
     }
 
     /// With delays by group: the first instant at which the group's nodes are candidates again.

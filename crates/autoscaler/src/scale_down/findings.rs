@@ -4,6 +4,7 @@ use plimsoll_core::ids::NodeId;
 
 use super::unremovable::UnremovableReason;
 use super::utilization::Utilization;
+use super::words::Words;
 
 /// The findings of the last loop. A replay of a month does not want them and leaves them out.
 #[derive(Clone, Debug, Default)]
@@ -11,6 +12,8 @@ pub(super) struct Findings {
     pub(super) are_kept: bool,
     pub(super) unremovable: Vec<(NodeId, UnremovableReason)>,
     pub(super) utilization: Vec<(NodeId, Utilization)>,
+    /// What is told of nodes where it changes.
+    pub(super) words: Words,
 }
 
 impl Findings {

@@ -14,6 +14,7 @@ use super::unremovable::{
     Outlook, Remembered, Surroundings, UnremovableMemory, UnremovableReason, last_look_before,
 };
 use super::utilization::UtilizationReader;
+use super::words::NodeWord;
 use crate::loop_context::LoopContext;
 use crate::settings::Settings;
 
@@ -109,6 +110,10 @@ impl Planner {
         let destinations = if self.candidates.eligible.is_empty() { &[] } else { context.nodes };
         self.simulation.begin(destinations, is_going);
         let unremovable = self.simulate(fork, context.settings, now);
+        let looked_at = self.found.len() + unremovable.len();
+        for node in &self.candidates.eligible[looked_at..] {
+            self.findings.words.note(*node, fork.node(*node).serial, NodeWord::NotLookedAt);
+        }
         let counted = self.found.len() - self.found_atomic;
         let limit_was_hit = counted >= self.limit(self.found.len())
             || counted >= self.limit(self.unneeded.list().len());
@@ -207,6 +212,8 @@ impl Planner {
                 outlook: Outlook::Unknown,
             });
             self.findings.unremovable(node, reason);
+            let word = NodeWord::Stays(reason, stuck.filter(|_| reason.blocking_pod().is_none()));
+            self.findings.words.note(node, away.node(node).serial, word);
             unremovable.push((node, reason));
         }
         unremovable

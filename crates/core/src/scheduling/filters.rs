@@ -182,14 +182,19 @@ impl Cluster {
     }
 
     /// Whether DynamicResources looks after a resource that the node lacks.
-    fn is_left_to_devices(&self, resource: ResourceId, name: &str, node: NodeId) -> bool {
+    pub(super) fn is_left_to_devices(
+        &self,
+        resource: ResourceId,
+        name: &str,
+        node: NodeId,
+    ) -> bool {
         !self.devices.is_empty()
             && self.allocatable(node, resource) == 0
             && self.devices.extended_resource_class(name).is_some()
     }
 
     #[inline]
-    fn has_room(&self, resource: ResourceId, amount: i64, node: NodeId) -> bool {
+    pub(super) fn has_room(&self, resource: ResourceId, amount: i64, node: NodeId) -> bool {
         self.nodes.requested.get(resource, node) + amount
             <= self.nodes.allocatable.get(resource, node)
     }

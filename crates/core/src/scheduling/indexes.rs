@@ -271,7 +271,7 @@ impl Cluster {
             && self.static_fit(rules, node)
     }
 
-    fn static_fit(&mut self, rules: RulesId, node: NodeId) -> bool {
+    pub(super) fn static_fit(&mut self, rules: RulesId, node: NodeId) -> bool {
         let surface = self.nodes.get(node).surface;
         if let Some(known) = self.indexes.static_answers.get(&(rules, surface)) {
             return *known;

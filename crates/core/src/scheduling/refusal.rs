@@ -58,26 +58,52 @@ impl fmt::Display for Refusal {
 /// Source: `framework.FitError.Error`.
 #[must_use]
 pub fn describe_refusals<'a>(refusals: impl Iterator<Item = &'a Refusal>) -> String {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut nodes = 0;
-    let mut of_whole_pod = None;
-    for refusal in refusals {
-        nodes += 1;
+    let mut tally = RefusalTally::default();
+    refusals.for_each(|refusal| tally.add(refusal));
+    tally.text()
+}
+
+/// Refusals of nodes, counted by reason.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RefusalTally<'a> {
+    counts: BTreeMap<Cow<'a, str>, usize>,
+    nodes: usize,
+    of_whole_pod: Option<String>,
+}
+
+impl<'a> RefusalTally<'a> {
+    /// One more node refuses.
+    pub(super) fn add(&mut self, refusal: &'a Refusal) {
         if refusal.of_whole_pod {
-            of_whole_pod = Some(refusal);
+            self.of_whole_pod = Some(refusal.to_string());
         }
-        for reason in &refusal.reasons {
-            *counts.entry(reason).or_default() += 1;
+        self.add_nodes(1, refusal.reasons.iter().map(|reason| Cow::Borrowed(&**reason)));
+    }
+
+    /// So many more nodes refuse for these reasons.
+    pub(super) fn add_nodes(
+        &mut self,
+        nodes: usize,
+        reasons: impl IntoIterator<Item = Cow<'a, str>>,
+    ) {
+        self.nodes += nodes;
+        for reason in reasons {
+            *self.counts.entry(reason).or_default() += nodes;
         }
     }
-    if nodes == 0 {
-        return "no nodes available to schedule pods".to_owned();
+
+    /// See [`describe_refusals`].
+    pub(super) fn text(&self) -> String {
+        let nodes = self.nodes;
+        if nodes == 0 {
+            return "no nodes available to schedule pods".to_owned();
+        }
+        if let Some(refusal) = &self.of_whole_pod {
+            return format!("0/{nodes} nodes are available: {refusal}.");
+        }
+        let mut parts: Vec<String> =
+            self.counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+        parts.sort();
+        format!("0/{nodes} nodes are available: {}.", parts.join(", "))
     }
-    if let Some(refusal) = of_whole_pod {
-        return format!("0/{nodes} nodes are available: {refusal}.");
-    }
-    let mut parts: Vec<String> =
-        counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-    parts.sort();
-    format!("0/{nodes} nodes are available: {}.", parts.join(", "))
 }

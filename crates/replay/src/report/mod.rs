@@ -9,6 +9,7 @@ pub mod batches;
 pub mod clock_text;
 pub mod compare;
 pub mod divergence;
+pub mod explanations;
 pub mod figures;
 pub mod html;
 pub mod json_path;
@@ -29,6 +30,7 @@ pub mod step_series;
 pub mod text;
 
 pub use compare::{CompareError, Comparison};
+pub use explanations::Explanations;
 pub use load::{LoadError, load_reports, parse_reports};
 pub use model::{
     API_VERSION, Backtest, GroupScaleUp, GroupTotals, LoopDecision, NeverScheduled, NodeScaleDown,

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use plimsoll_core::{SimDuration, SimTime};
 use serde::{Deserialize, Serialize};
 
+use super::explanations::Explanations;
 use super::money::MicroUsd;
 use super::pending::PendingSeconds;
 use super::seconds::Seconds;
@@ -86,6 +87,9 @@ pub struct ReplayReport {
     /// fall, where the first nodes came from, which prices are missing.
     #[serde(default)]
     pub assumptions: Vec<String>,
+    /// The lives of all pods and nodes, for `plimsoll explain`.
+    #[serde(default)]
+    pub explanations: Explanations,
 }
 
 /// What is replayed.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use plimsoll_core::{SimDuration, SimTime};
 
+use super::explanations::Explanations;
 use super::model::{
     API_VERSION, Backtest, GroupScaleUp, GroupTotals, LoopDecision, NeverScheduled, NodeScaleDown,
     OwnerWaits, REPLAY_REPORT_KIND, ReplayMode, ReplayReport, ScaleUpBurst, SeriesPoint, Totals,
@@ -79,6 +80,7 @@ pub(super) fn empty(source: &str, strategy: &str) -> ReplayReport {
         scale_up_bursts: Vec::new(),
         backtest: None,
         assumptions: Vec::new(),
+        explanations: Explanations::default(),
     }
 }
 

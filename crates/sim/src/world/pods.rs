@@ -102,6 +102,7 @@ impl World {
         let one = self.cluster.pod(pod);
         self.pod_names.entry(Arc::clone(&one.name)).or_default().push(pod);
         self.effects.push(Effect::PodCreated {
+            pod,
             serial: one.serial,
             name: Arc::clone(&one.name),
             shape: one.shape,
@@ -148,6 +149,7 @@ impl World {
             let serial = one.serial;
             self.cluster.set_deletion(pod, Some(self.now));
             self.events.push(self.now + grace, Event::PodGone { pod, serial, cause });
+            self.effects.push(Effect::PodTerminating { serial, cause });
             self.lose_pod(pod, cause);
         }
     }

@@ -4,7 +4,7 @@ use plimsoll_core::SimDuration;
 use plimsoll_core::ids::{NodeId, PodId};
 
 use super::World;
-use crate::effect::PodEnd;
+use crate::effect::{Effect, PodEnd};
 
 impl World {
     /// Makes room for the pods that the last pass found no place for and that may preempt others, as
@@ -42,6 +42,11 @@ impl World {
 
     fn make_room(&mut self, pod: PodId, node: NodeId, victims: &[PodId]) {
         let priority = self.cluster.shape(self.cluster.pod(pod).shape).priority;
+        self.effects.push(Effect::PodPreempts {
+            serial: self.cluster.pod(pod).serial,
+            node: self.cluster.node(node).serial,
+            victims: victims.iter().map(|victim| self.cluster.pod(*victim).serial).collect(),
+        });
         self.cluster.set_nominated(pod, Some(node));
         self.nominated.push((pod, self.cluster.pod(pod).serial));
         // Pods of lower priority that wait for room on this node have to look for it elsewhere.

@@ -154,6 +154,15 @@ impl Play {
             Effect::PodBound { serial, node, .. } => {
                 format!("pod {} on {}", self.pods[serial], self.nodes[node])
             }
+            Effect::PodPreempts { serial, node, victims } => {
+                let victims: Vec<&str> =
+                    victims.iter().map(|serial| self.pods[serial].as_str()).collect();
+                let (pod, node) = (&self.pods[serial], &self.nodes[node]);
+                format!("pod {pod} preempts {} on {node}", victims.join(", "))
+            }
+            Effect::PodTerminating { serial, cause } => {
+                format!("pod {} asked to go: {cause:?}", self.pods[serial])
+            }
             Effect::PodGone { serial, cause } => {
                 format!("pod {} gone: {cause:?}", self.pods[serial])
             }
