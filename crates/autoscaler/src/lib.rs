@@ -7,13 +7,16 @@
 pub mod action;
 pub mod actuation;
 pub mod backoff;
+pub mod capacity_buffers;
 pub mod chance;
 pub mod cluster_autoscaler;
 #[cfg(test)]
 mod fixture;
+pub mod injection;
 pub mod invariants;
 pub mod loop_context;
 pub mod pending;
+pub mod provisioning_requests;
 pub mod registry;
 pub mod scale_down;
 pub mod scale_up;
@@ -86,6 +89,8 @@ pub enum Subject {
     Node(String),
     /// A node group, by name.
     Group(String),
+    /// Another object: kind, namespace and name.
+    Object(String),
     /// The whole cluster.
     Cluster,
 }
@@ -96,6 +101,7 @@ impl fmt::Display for Reason {
             Subject::Pod(name) => write!(f, "pod {name}: {}", self.text),
             Subject::Node(name) => write!(f, "node {name}: {}", self.text),
             Subject::Group(name) => write!(f, "group {name}: {}", self.text),
+            Subject::Object(name) => write!(f, "{name}: {}", self.text),
             Subject::Cluster => f.write_str(&self.text),
         }
     }

@@ -16,6 +16,7 @@ use plimsoll_core::ids::{NodeId, PodId, ShapeId};
 use plimsoll_core::{Cluster, Fork, PodBirth, SimDuration, SimTime};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::injection::FakePods;
 use crate::registry::GPU_RESOURCE;
 use crate::settings::Settings;
 
@@ -92,7 +93,7 @@ pub struct Sorted {
     pub to_help: Vec<PodId>,
     /// What became of the others.
     pub outcomes: Vec<(PodId, PodOutcome)>,
-    /// Pods on the fork that stand for bound ones which will have to move.
+    /// Pods on the fork that stand for bound ones which will have to move, and those made up.
     pub stand_ins: FxHashSet<PodId>,
     /// When a pod that is too new now will be old enough.
     pub next_change: Option<SimTime>,
@@ -132,21 +133,30 @@ impl PendingPods {
 
     /// Sorts the pending pods; those that fit somewhere are bound there on the fork.
     ///
-    /// `drained` are bound pods that will have to move.
+    /// `drained` are bound pods that will have to move, `fakes` pods that do not exist. Pods that are
+    /// too new are still among those to be helped: see [`PendingPods::leave_out_new`].
     pub fn sort(
         &mut self,
         fork: &mut Fork<'_>,
         settings: &Settings,
         upcoming: &[Upcoming],
         drained: &[PodId],
+        fakes: &FakePods,
         now: SimTime,
     ) -> Sorted {
         let mut sorted = Sorted::default();
         let mut waiting = self.waiting_pods(fork, settings, &mut sorted, now);
         let real = waiting.len();
         waiting.extend(drained.iter().map(|pod| stand_in(fork, *pod)));
-        let stand_ins: FxHashSet<PodId> = waiting[real..].iter().copied().collect();
-        let mut homeless = self.place(fork, upcoming, waiting, &stand_ins, &mut sorted, now);
+        let mut stand_ins: FxHashSet<PodId> = waiting[real..].iter().copied().collect();
+        if !fakes.is_empty() {
+            self.expendable.look_at_new_shapes(fork, settings);
+            let counts = |pod: &PodId| !self.expendable.contains(fork.pod(*pod).shape);
+            waiting.extend(fakes.iter().filter(counts));
+        }
+        let unreal = Unreal { stand_ins: &stand_ins, fakes };
+        let mut homeless = self.place(fork, upcoming, waiting, &unreal, &mut sorted, now);
+        stand_ins.extend(fakes.iter());
         homeless.retain(|pod| {
             let is_daemon = is_daemon_set_pod(fork, *pod);
             if is_daemon {
@@ -154,20 +164,28 @@ impl PendingPods {
             }
             !is_daemon
         });
-        homeless.retain(|id| {
-            let pod = fork.pod(*id);
-            let old_at =
-                pod.created_at + scale_up_delay(fork, pod.shape, settings) + SimDuration(1);
-            if old_at > now {
-                sorted.outcomes.push((*id, PodOutcome::TooNew));
-                sorted.next_change = earlier(sorted.next_change, old_at);
-            }
-            old_at <= now
-        });
         sorted.outcomes.retain(|(pod, _)| !stand_ins.contains(pod));
         sorted.to_help = homeless;
         sorted.stand_ins = stand_ins;
         sorted
+    }
+
+    /// Leaves pods that are too new out of those to be helped.
+    pub fn leave_out_new(fork: &Fork<'_>, settings: &Settings, sorted: &mut Sorted, now: SimTime) {
+        let mut to_help = std::mem::take(&mut sorted.to_help);
+        to_help.retain(|id| {
+            let pod = fork.pod(*id);
+            let old_at =
+                pod.created_at + scale_up_delay(fork, pod.shape, settings) + SimDuration(1);
+            if old_at > now {
+                if !sorted.stand_ins.contains(id) {
+                    sorted.outcomes.push((*id, PodOutcome::TooNew));
+                }
+                sorted.next_change = earlier(sorted.next_change, old_at);
+            }
+            old_at <= now
+        });
+        sorted.to_help = to_help;
     }
 
     /// Notes that loops were left out before the coming one, as nothing had changed: in them every
@@ -224,7 +242,7 @@ impl PendingPods {
         fork: &mut Fork<'_>,
         upcoming: &[Upcoming],
         mut pods: Vec<PodId>,
-        stand_ins: &FxHashSet<PodId>,
+        unreal: &Unreal<'_>,
         sorted: &mut Sorted,
         now: SimTime,
     ) -> Vec<PodId> {
@@ -232,7 +250,8 @@ impl PendingPods {
         pods.sort_by_cached_key(|pod| {
             let shape = fork.pod(*pod).shape;
             let (cpu_milli, _) = fork.cpu_and_memory(shape);
-            Reverse((fork.shape(shape).priority, cpu_milli))
+            let is_fake = unreal.fakes.origin(*pod).is_some();
+            (Reverse(fork.shape(shape).priority), is_fake, Reverse(cpu_milli))
         });
         let keys: FxHashMap<NodeId, (u32, u32)> =
             upcoming.iter().map(|one| (one.node, one.key)).collect();
@@ -244,7 +263,7 @@ impl PendingPods {
                 homeless.push(id);
                 continue;
             }
-            let serial = (!stand_ins.contains(&id)).then(|| fork.pod(id).serial);
+            let serial = unreal.key(fork, id);
             let hinted = serial.and_then(|serial| self.hints.get(fork, serial, upcoming));
             let node = match hinted.filter(|node| fork.fits(shape, *node)) {
                 Some(node) => Some(node),
@@ -265,6 +284,22 @@ impl PendingPods {
             }
         }
         homeless
+    }
+}
+
+/// Which pods to place are not what they seem.
+struct Unreal<'a> {
+    /// They stand for bound ones which will have to move.
+    stand_ins: &'a FxHashSet<PodId>,
+    /// They do not exist.
+    fakes: &'a FakePods,
+}
+
+impl Unreal<'_> {
+    /// What the place of a pod is remembered by, if it is.
+    fn key(&self, cluster: &Cluster, pod: PodId) -> Option<u64> {
+        let real = || (!self.stand_ins.contains(&pod)).then(|| cluster.pod(pod).serial);
+        self.fakes.hint_key(pod).or_else(real)
     }
 }
 

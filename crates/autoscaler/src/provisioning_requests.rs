@@ -16,7 +16,7 @@ mod records;
 
 use plimsoll_core::capacity::{NamespacedName, PROVISIONING_REQUEST, ProvisioningRequestObject};
 use plimsoll_core::condition::{Condition, ConditionStatus};
-use plimsoll_core::ids::{GroupId, PodId};
+use plimsoll_core::ids::PodId;
 use plimsoll_core::objects::ObjectName;
 use plimsoll_core::{Cluster, Fork, PodBirth, SimDuration, SimTime, WorkloadKey};
 
@@ -193,17 +193,24 @@ impl ProvisioningRequests {
             changed_at: whole_second(now),
         };
         let record = &mut self.records[index];
+        if record.conditions.find(kind) == Some(&condition) {
+            return;
+        }
         record.conditions.replace(condition.clone());
         actions.push(Action::SetCondition { object: record.object_name(), condition });
     }
 
-    fn object<'c>(&self, cluster: &'c Cluster, index: usize) -> Option<&'c ProvisioningRequestObject> {
+    fn object<'c>(
+        &self,
+        cluster: &'c Cluster,
+        index: usize,
+    ) -> Option<&'c ProvisioningRequestObject> {
         let record = &self.records[index];
         if record.is_deleted { None } else { cluster.capacity().request(&record.id) }
     }
 
     /// A group could not be enlarged: the request that this was for is not provisioned.
-    pub fn note_refusal(&mut self, _group: GroupId) {
+    pub fn note_refusal(&mut self) {
         if let Some((_, refused)) = &mut self.asked_for {
             *refused = true;
         }

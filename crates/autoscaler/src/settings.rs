@@ -12,6 +12,7 @@ mod values;
 
 pub use expanders::Expander;
 pub use flags::{FlagEffect, flag_effect, flag_names};
+pub(crate) use priorities::LEAST_PREFERRED;
 pub use priorities::{Priorities, PrioritiesError};
 pub use values::{Bounds, GpuBounds, SettingError, SettingValue};
 
@@ -44,6 +45,9 @@ pub struct Settings {
     pub expander: Vec<Expander>,
     /// The ConfigMap of the expander `priority`; `None` when there is none.
     pub priorities: Option<Priorities>,
+    /// What is wrong with that ConfigMap where there is one that cannot be used: the text of
+    /// upstream's event PriorityConfigMapInvalid.
+    pub priorities_problem: Option<String>,
     /// `max-nodes-total`; 0: no limit.
     pub max_nodes_total: u32,
     /// `cores-total`, in cores.
@@ -201,6 +205,7 @@ impl Default for Settings {
             scale_up_from_zero: true,
             expander: vec![Expander::LeastWaste],
             priorities: None,
+            priorities_problem: None,
             max_nodes_total: 0,
             cores_total: Bounds { min: 0, max: 320_000 },
             memory_total_bytes: Bounds { min: 0, max: 6_400_000 * GIB },

@@ -181,6 +181,12 @@ impl CapacityObjects {
         self.requests.values().map(|(serial, one)| (*serial, one))
     }
 
+    /// The request of this name.
+    #[must_use]
+    pub fn request(&self, id: &NamespacedName) -> Option<&ProvisioningRequestObject> {
+        self.requests.get(id).map(|(_, one)| one)
+    }
+
     /// Adds an object, in place of the one of its kind and name if there is one.
     pub fn put(&mut self, object: CapacityObject) {
         self.version += 1;

@@ -161,7 +161,9 @@ impl Drive<'_> {
         })?;
         let Decision { actions, reasons, idle_until } = decision;
         self.ledger.begin_loop(at, &reasons);
-        let scales = |action: &Action| matches!(action, Action::IncreaseSize { .. });
+        let scales = |action: &Action| {
+            matches!(action, Action::IncreaseSize { .. }) || action.takes_up_request()
+        };
         let began_before = self.strategy.as_ref().and_then(|one| one.next_resume());
         let acted = actions.iter().any(scales);
         for action in actions {
@@ -201,7 +203,8 @@ impl Drive<'_> {
     }
 }
 
-/// The call that an action comes to; `None` for those that only tell something.
+/// The call that an action comes to; `None` for those that only tell something. Conditions are kept
+/// by the strategy, which goes on from what it has set itself.
 fn as_command(action: &Action) -> Option<Command> {
     Some(match action {
         Action::IncreaseSize { group, delta } => {
@@ -218,7 +221,8 @@ fn as_command(action: &Action) -> Option<Command> {
             unschedulable: *unschedulable,
         },
         Action::Evict { pod, serial } => Command::Evict { pod: *pod, serial: *serial },
-        Action::GiveUpScaleDown { .. } => return None,
+        Action::DeleteObject { object } => Command::DeleteObject { object: object.clone() },
+        Action::GiveUpScaleDown { .. } | Action::SetCondition { .. } => return None,
     })
 }
 

@@ -4,6 +4,7 @@
 //! its own module; new cases need no code. `cargo xtask goldens` and the test suite call
 //! [`check_suite`].
 
+mod decisions;
 mod scheduling;
 mod timeline;
 
@@ -16,7 +17,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 /// The suites that are judged by now.
-pub const JUDGED_SUITES: [&str; 2] = ["scheduling", "timeline"];
+pub const JUDGED_SUITES: [&str; 4] = ["scheduling", "scale-up", "scale-down", "timeline"];
 
 /// What came of one suite.
 #[derive(Clone, Debug, Default)]
@@ -98,6 +99,7 @@ pub fn check_suite(folder: &Path) -> Result<SuiteResult, GoldenError> {
         folder.file_name().map(|one| one.to_string_lossy().into_owned()).unwrap_or_default();
     let judge: fn(&Value) -> Result<CaseResult, String> = match suite.as_str() {
         "scheduling" => scheduling::check,
+        "scale-up" | "scale-down" => decisions::check,
         "timeline" => timeline::check,
         _ => return Err(GoldenError::UnknownSuite(suite)),
     };

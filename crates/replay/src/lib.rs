@@ -9,6 +9,7 @@ pub mod driver;
 pub mod goldens;
 pub mod hopeless;
 pub mod ledger;
+pub mod plan;
 pub mod priorities;
 pub mod recording;
 pub mod relive;

@@ -9,28 +9,38 @@ use serde_json::Value;
 /// The name of upstream's ConfigMap.
 const CONFIG_MAP: &str = "cluster-autoscaler-priority-expander";
 
-/// The priorities that a cluster's objects hold, and what is wrong with them. A map that cannot be
-/// read counts for nothing, as upstream ignores it; the reader of a report should know.
+/// The priorities that a cluster's objects hold, and what is wrong with them, in upstream's words as
+/// far as those are its own. A map that cannot be read counts for nothing, as upstream ignores it;
+/// the reader of a report should know.
 #[must_use]
 pub fn priorities_of(objects: &[OtherObject]) -> (Option<Priorities>, Option<String>) {
     let is_map = |one: &&OtherObject| one.name.kind == "ConfigMap" && one.name.name == CONFIG_MAP;
     let Some(map) = objects.iter().find(is_map) else { return (None, None) };
     match read(&map.document) {
         Ok(priorities) => (Some(priorities), None),
-        Err(problem) => {
-            let warning = format!("ConfigMap {CONFIG_MAP} is ignored: {problem}");
-            (None, Some(warning))
-        }
+        Err(problem) => (None, Some(problem)),
     }
 }
 
 fn read(document: &Value) -> Result<Priorities, String> {
     let text = document.pointer("/data/priorities").and_then(Value::as_str);
-    let text = text.ok_or("data.priorities: expected text, found none")?;
-    let levels: BTreeMap<i64, Vec<String>> = serde_saphyr::from_str(text)
-        .map_err(|_| "data.priorities: expected a map of numbers to lists of patterns")?;
+    let text = text.ok_or(
+        "Wrong configmap for priority expander, doesn't contain priorities key. Ignoring update.",
+    )?;
+    let wrong =
+        |why: String| format!("Wrong configuration for priority expander: {why}. Ignoring update.");
+    if text.is_empty() {
+        return Err(wrong(format!(
+            "priority configuration in {CONFIG_MAP} configmap is empty; please provide valid \
+             configuration"
+        )));
+    }
+    let levels: BTreeMap<i64, Vec<String>> = serde_saphyr::from_str(text).map_err(|_| {
+        let what = "expected numbers with lists of patterns";
+        wrong(format!("Can't parse YAML with priorities in the configmap: {what}"))
+    })?;
     let levels: Vec<(i64, Vec<String>)> = levels.into_iter().collect();
-    Priorities::new(&levels).map_err(|error| format!("data.priorities: {error}"))
+    Priorities::new(&levels).map_err(|error| wrong(error.to_string()))
 }
 
 #[cfg(test)]
@@ -67,8 +77,8 @@ mod tests {
         assert_eq!(
             problem.as_deref(),
             Some(
-                "ConfigMap cluster-autoscaler-priority-expander is ignored: data.priorities: \
-                 priority 10: \"(\" is not a regular expression"
+                "Wrong configuration for priority expander: Can't compile regexp rule for priority 10 \
+                 and rule (: it is no regular expression. Ignoring update."
             )
         );
         assert!(priorities_of(&[]).0.is_none());

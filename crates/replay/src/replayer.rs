@@ -356,6 +356,7 @@ impl Replayer {
         };
         let (priorities, problem) = priorities_of(&snapshot.others);
         settings.priorities = priorities;
+        settings.priorities_problem.clone_from(&problem);
         let mut surroundings = surroundings_of(snapshot, merged);
         if let Some(recording) = &recording {
             surroundings.worker_pools.clone_from(&recording.worker_pools);

@@ -49,7 +49,9 @@ pub(super) fn reconcile(
         return;
     }
     let translated = match (&buffer.pod_template, &buffer.scalable) {
-        (Some(name), _) => chunk_of_template(cluster, settings, buffer, name).map(|one| (one, None)),
+        (Some(name), _) => {
+            chunk_of_template(cluster, settings, buffer, name).map(|one| (one, None))
+        }
         (None, Some(scalable)) => chunk_of_scalable(cluster, settings, buffer, scalable),
         (None, None) => return,
     };
@@ -196,7 +198,9 @@ fn template_of(
     match workload.and_then(|one| Some((one.shape?, one.replicas))) {
         Some((shape, replicas)) => Ok((PodSpec::clone(cluster.shape(shape)), replicas)),
         // Upstream says Deployment whatever it is.
-        None => Err(format!("failed to get Deployment: failed to get {kind}: {word} {name:?} not found")),
+        None => Err(format!(
+            "failed to get Deployment: failed to get {kind}: {word} {name:?} not found"
+        )),
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use plimsoll_core::condition::Condition;
 use plimsoll_core::ids::{GroupId, PodId};
+use plimsoll_core::objects::ObjectName;
 use plimsoll_core::{Cluster, SimTime};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -31,6 +33,10 @@ pub struct LoopReport {
     pub removed_instances: Vec<(GroupId, Vec<Arc<str>>)>,
     /// Groups that were below their minimum size and are enlarged for that.
     pub min_size_increases: Vec<Increase>,
+    /// Conditions of other objects that the loop sets, in this order.
+    pub conditions: Vec<(ObjectName, Condition)>,
+    /// What there is to tell of other objects, again in each loop.
+    pub object_findings: Vec<Reason>,
     /// What upstream would tell as events, pods aside.
     pub events: Vec<Reason>,
 }
@@ -46,6 +52,8 @@ impl LoopReport {
             target_decreases: Vec::new(),
             removed_instances: Vec::new(),
             min_size_increases: Vec::new(),
+            conditions: Vec::new(),
+            object_findings: Vec::new(),
             events: Vec::new(),
         }
     }
@@ -67,8 +75,7 @@ impl LoopReport {
     }
 
     /// Takes over what became of the pods, those aside that only stood for others.
-    pub(super) fn note_pods(&mut self, sorted: Sorted) {
-        let outcomes = self.scale_up.outcomes(&sorted.to_help);
+    pub(super) fn note_pods(&mut self, sorted: Sorted, outcomes: Vec<(PodId, PodOutcome)>) {
         self.outcomes = sorted.outcomes;
         self.outcomes.extend(outcomes);
         let stand_ins = &sorted.stand_ins;
@@ -88,7 +95,7 @@ impl LoopReport {
 
 impl ScaleUpReport {
     /// What became of the pods that were to be helped.
-    fn outcomes(&self, to_help: &[PodId]) -> Vec<(PodId, PodOutcome)> {
+    pub(super) fn outcomes(&self, to_help: &[PodId]) -> Vec<(PodId, PodOutcome)> {
         let all = |outcome| to_help.iter().map(|pod| (*pod, outcome)).collect();
         match self.result {
             ScaleUpResult::NotTried | ScaleUpResult::NotNeeded => {
@@ -145,7 +152,7 @@ impl ScaleUpReport {
     }
 
     /// The increases in upstream's words.
-    fn increases_text(&self, cluster: &Cluster) -> String {
+    pub(crate) fn increases_list(&self, cluster: &Cluster) -> String {
         let parts: Vec<String> = self
             .increases
             .iter()
@@ -154,7 +161,7 @@ impl ScaleUpReport {
                 format!("{{{} {}->{} (max: {})}}", spec.name, one.from, one.to, spec.max_size)
             })
             .collect();
-        format!("pod triggered scale-up: [{}]", parts.join(" "))
+        format!("[{}]", parts.join(" "))
     }
 }
 
@@ -175,7 +182,8 @@ impl Told {
         std::mem::swap(&mut self.groups, &mut groups);
         let outcomes: FxHashMap<PodId, PodOutcome> = report.outcomes.iter().copied().collect();
         let mut told = FxHashMap::default();
-        let triggered = report.scale_up.increases_text(cluster);
+        let list = report.scale_up.increases_list(cluster);
+        let triggered = format!("pod triggered scale-up: {list}");
         for (index, judged) in report.scale_up.pod_groups.iter().enumerate() {
             let not_triggered = std::cell::OnceCell::new();
             for id in &judged.group.pods {
@@ -219,10 +227,11 @@ fn group_findings(cluster: &Cluster, report: &LoopReport) -> Vec<Reason> {
             format!("Scale-up: setting group {name} size to {to} instead of {from} (max: {max})");
         about(one.group, text)
     });
+    let objects = report.object_findings.iter().cloned();
     let complaints = scale_up.complaints.iter();
     let complaints =
         complaints.map(|text| Reason { subject: Subject::Cluster, text: text.clone() });
-    skipped.chain(grows).chain(complaints).collect()
+    skipped.chain(grows).chain(complaints).chain(objects).collect()
 }
 
 fn digest(text: &str) -> u64 {

@@ -36,7 +36,8 @@ impl Places {
         for pod in pods {
             let shape = fork.pod(*pod).shape;
             let key = fakes.hint_key(*pod);
-            let hinted = key.and_then(|key| self.hint(fork, key)).filter(|node| fork.fits(shape, *node));
+            let hinted =
+                key.and_then(|key| self.hint(fork, key)).filter(|node| fork.fits(shape, *node));
             let found = match hinted {
                 Some(node) => Some(node),
                 None if hopeless.contains(&shape) => None,

@@ -7,9 +7,7 @@ use plimsoll_core::SimTime;
 use plimsoll_core::condition::ConditionStatus;
 use plimsoll_core::ids::PodId;
 
-use super::{
-    BEST_EFFORT_ATOMIC, FAILED, PROVISIONED, ProvisioningRequests, checks_capacity,
-};
+use super::{BEST_EFFORT_ATOMIC, FAILED, PROVISIONED, ProvisioningRequests, checks_capacity};
 use crate::action::Action;
 use crate::injection::{FakePods, Origin};
 use crate::scale_up::orchestrator::{self, ScaleUpInputs};
@@ -41,8 +39,7 @@ impl ProvisioningRequests {
         fakes: &mut FakePods,
         actions: &mut Vec<Action>,
     ) -> ScaleUpReport {
-        let is_requested =
-            |pod: &&PodId| matches!(fakes.origin(**pod), Some(Origin::Request(_)));
+        let is_requested = |pod: &&PodId| matches!(fakes.origin(**pod), Some(Origin::Request(_)));
         let (requested, others): (Vec<PodId>, Vec<PodId>) =
             to_help.iter().partition(|pod| is_requested(pod));
         if requested.is_empty() {
@@ -148,7 +145,8 @@ impl ProvisioningRequests {
             }
             drop(trial);
             let parameters = self.object(fork, *index).map(|one| &one.parameters);
-            let gives_up = parameters.and_then(|one| one.get(NO_RETRY)).is_some_and(|v| v == "true");
+            let gives_up =
+                parameters.and_then(|one| one.get(NO_RETRY)).is_some_and(|v| v == "true");
             if gives_up {
                 let failed = (FAILED, ConditionStatus::True);
                 self.set(*index, failed, CAPACITY_IS_NOT_THERE, actions, now);

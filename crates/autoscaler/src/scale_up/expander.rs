@@ -12,7 +12,7 @@ use plimsoll_core::ids::{GroupId, PodId};
 use super::estimator::requests_of;
 use super::template::Template;
 use crate::registry::{GPU_LABEL, GPU_RESOURCE};
-use crate::settings::{Expander, Settings};
+use crate::settings::{Expander, LEAST_PREFERRED, Settings};
 
 /// One way to help pods: enlarge this group (and those like it).
 #[derive(Clone, Debug)]
@@ -58,10 +58,13 @@ impl Chooser<'_> {
     pub fn choose(&self, cluster: &Cluster, options: &mut [ExpansionOption]) -> Choice {
         let mut choice = Choice { best: (0..options.len()).collect(), ..Choice::default() };
         for expander in &self.settings.expander {
-            if choice.best.len() <= 1 || *expander == Expander::Random {
+            if *expander == Expander::Random {
                 break;
             }
             self.filter(*expander, cluster, options, &mut choice);
+            if choice.best.len() <= 1 {
+                break;
+            }
         }
         choice.chosen = pick(&choice.best, self.draw);
         choice
@@ -225,8 +228,8 @@ fn keep_preferred(
     complaints: &mut Vec<String>,
 ) -> Vec<usize> {
     let Some(priorities) = &settings.priorities else {
-        complaints
-            .push("Priority expander: there are no priorities. No options filtered.".to_owned());
+        let problem = settings.priorities_problem.iter();
+        complaints.extend(problem.map(|text| format!("PriorityConfigMapInvalid: {text}")));
         return among.to_vec();
     };
     let priority =
@@ -238,7 +241,7 @@ fn keep_preferred(
              priority expander configuration. The group won't be used."
         ));
     }
-    let highest = among.iter().filter_map(priority).max();
+    let highest = among.iter().filter_map(priority).max().filter(|one| *one >= LEAST_PREFERRED);
     if highest.is_none() {
         complaints.push(
             "PriorityConfigMapNoGroupMatched: Priority expander: no priorities info found for any \

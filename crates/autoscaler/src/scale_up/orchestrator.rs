@@ -35,6 +35,8 @@ pub struct ScaleUpInputs<'a> {
     pub registered_count: usize,
     /// Ready nodes and stand-ins for upcoming ones.
     pub node_count: usize,
+    /// Whether all pods are to be helped, or none: what a provisioning request asks for.
+    pub all_or_nothing: bool,
     /// Decides between equals.
     pub draw: u64,
     /// The loop's instant.
@@ -291,13 +293,15 @@ fn expansion_options(
     pod_groups: &[JudgedPodGroup],
 ) -> Vec<ExpansionOption> {
     let mut options = Vec::new();
+    let pod_count: usize = pod_groups.iter().map(|judged| judged.group.pods.len()).sum();
     for candidate in candidates.iter().filter(|one| !one.fitting.is_empty()) {
         let similar = similar_groups(fork, inputs, candidates, candidate);
         let limit = node_limit(fork, inputs, candidate.group, &similar);
         let groups: Vec<&PodGroup> =
             candidate.fitting.iter().map(|index| &pod_groups[*index].group).collect();
         let estimate = estimate(fork, &groups, &candidate.template, limit, inputs.now);
-        if estimate.nodes > 0 && !estimate.pods.is_empty() {
+        let leaves_out = inputs.all_or_nothing && estimate.pods.len() < pod_count;
+        if estimate.nodes > 0 && !estimate.pods.is_empty() && !leaves_out {
             options.push(ExpansionOption {
                 group: candidate.group,
                 similar,
@@ -382,6 +386,10 @@ fn enlarge(
         report.complaints.push("max node total count already reached".to_owned());
         return;
     }
+    if inputs.all_or_nothing && count < option.nodes {
+        report.result = ScaleUpResult::NoOptionsAvailable;
+        return;
+    }
     let sizes: Vec<(GroupId, u32, u32)> = std::iter::once(option.group)
         .chain(option.similar.iter().copied())
         .map(|group| (group, inputs.targets[group.index()], fork.group(group).spec.max_size))
@@ -396,6 +404,10 @@ fn enlarge(
             quotas.take(&demand, allowed);
             report.increases.push(Increase { group, from, to: from + allowed });
         }
+    }
+    let granted: u32 = report.increases.iter().map(|one| one.to - one.from).sum();
+    if inputs.all_or_nothing && granted < count {
+        report.increases.clear();
     }
     report.result = if report.increases.is_empty() {
         ScaleUpResult::NoOptionsAvailable

@@ -191,10 +191,7 @@ static SCALE_UP: &[Flag] = &[
 static INJECTION: &[Flag] = &[
     sets("enable-proactive-scaleup", write!(enable_proactive_scaleup, boolean)),
     sets("pod-injection-limit", write!(pod_injection_limit, count)),
-    sets(
-        "capacity-buffer-controller-enabled",
-        write!(capacity_buffer_controller_enabled, boolean),
-    ),
+    sets("capacity-buffer-controller-enabled", write!(capacity_buffer_controller_enabled, boolean)),
     sets(
         "capacity-buffer-pod-injection-enabled",
         write!(capacity_buffer_pod_injection_enabled, boolean),
@@ -217,7 +214,7 @@ static INJECTION: &[Flag] = &[
         "check-capacity-provisioning-request-max-batch-size",
         write!(check_capacity_provisioning_request_max_batch_size, count),
     ),
-    sets("check-capacity-processor-instance", write!(check_capacity_processor_instance, text)),
+    sets("check-capacity-processor-instance", write!(check_capacity_processor_instance, name)),
 ];
 
 static SCALE_DOWN: &[Flag] = &[

@@ -12,13 +12,18 @@ pub struct Priorities {
 
 /// A pattern that is no regular expression.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("priority {priority}: {pattern:?} is not a regular expression")]
+#[error(
+    "Can't compile regexp rule for priority {priority} and rule {pattern}: it is no regular expression"
+)]
 pub struct PrioritiesError {
     /// Its level.
     pub priority: i64,
     /// What was written.
     pub pattern: String,
 }
+
+/// Groups of a lower priority are never preferred: upstream's comparison starts here.
+pub(crate) const LEAST_PREFERRED: i64 = -1;
 
 impl Priorities {
     /// Priorities from levels in any order, as the key `priorities` of upstream's ConfigMap
@@ -43,13 +48,11 @@ impl Priorities {
         Ok(Priorities { levels: compiled })
     }
 
-    /// The highest priority whose patterns match this group, if that is 0 or more: upstream starts
-    /// its comparison at -1, so groups of negative priority are never preferred.
+    /// The highest priority whose patterns match this group.
     #[must_use]
     pub fn of_group(&self, group: &str) -> Option<i64> {
         self.levels
             .iter()
-            .filter(|(priority, _)| *priority >= 0)
             .find(|(_, regexes)| regexes.iter().any(|regex| regex.is_match(group)))
             .map(|(priority, _)| *priority)
     }

@@ -71,10 +71,10 @@ fn a_default_of_a_missing_feature_is_accepted() {
 }
 
 #[test]
-fn negative_priorities_are_never_preferred() {
+fn the_highest_priority_that_matches_a_group_counts() {
     let levels = [(50, vec!["^prod-".to_owned()]), (-3, vec![".*".to_owned()])];
     let priorities = Priorities::new(&levels).expect("both are regular expressions");
     assert_eq!(priorities.of_group("prod-a"), Some(50));
-    assert_eq!(priorities.of_group("test-a"), None);
+    assert_eq!(priorities.of_group("test-a"), Some(-3));
     assert!(Priorities::new(&[(1, vec!["(".to_owned()])]).is_err());
 }

@@ -2,11 +2,14 @@
 
 use super::{Cluster, NodeBirth, PodBirth, WorkloadKey};
 use crate::devices::{DeviceObjects, Devices};
-use crate::ids::{NodeId, PodId};
+use crate::ids::{GroupId, NodeId, PodId};
+use crate::node::NodeObject;
+use crate::node_group::{Instance, InstanceState};
 use crate::objects::{Object, Snapshot};
 use crate::pod::{PodObject, PodPhase};
 use crate::scheduling::profile::SchedulerProfiles;
 use crate::time::SimTime;
+use crate::workload::WorkloadObject;
 
 use rustc_hash::FxHashMap;
 
@@ -23,28 +26,11 @@ impl Cluster {
         }
         let mut nodes: FxHashMap<&str, NodeId> = FxHashMap::default();
         for node in &snapshot.nodes {
-            let created_at = node.created_at.unwrap_or(at);
-            let label = node.spec.labels.get(crate::node::NODE_GROUP_LABEL);
-            let id = cluster.add_node(NodeBirth {
-                name: node.name.clone(),
-                provider_id: node.provider_id.clone(),
-                spec: node.spec.clone(),
-                annotations: node.annotations.clone(),
-                group: label.and_then(|name| cluster.find_group(name)),
-                created_at,
-                ready: node.readiness.ready,
-                ready_since: node.readiness.since.unwrap_or(created_at),
-            });
-            nodes.insert(&node.name, id);
+            nodes.insert(&node.name, cluster.take_node_object(node, at));
         }
+        cluster.complete_groups();
         for workload in &snapshot.workloads {
-            let key = WorkloadKey::new(workload.kind, &workload.namespace, &workload.name);
-            let id = cluster.intern_workload(key);
-            let shape = workload.template.as_ref().map(|spec| cluster.intern_shape(spec));
-            cluster.update_workload(id, |one| {
-                one.take(workload);
-                one.shape = shape;
-            });
+            cluster.take_workload(workload);
         }
         cluster.take_surroundings(snapshot);
         for pod in &snapshot.pods {
@@ -105,6 +91,61 @@ impl Cluster {
             _ => {}
         }
         self.changed();
+    }
+
+    fn take_node_object(&mut self, node: &NodeObject, at: SimTime) -> NodeId {
+        let created_at = node.created_at.unwrap_or(at);
+        let label = node.spec.labels.get(crate::node::NODE_GROUP_LABEL);
+        let id = if node.provider_id.is_empty() { &node.name } else { &node.provider_id };
+        self.add_node(NodeBirth {
+            name: node.name.clone(),
+            provider_id: id.clone(),
+            spec: node.spec.clone(),
+            annotations: node.annotations.clone(),
+            group: label.and_then(|name| self.find_group(name)),
+            created_at,
+            ready: node.readiness.ready,
+            ready_since: node.readiness.since.unwrap_or(created_at),
+        })
+    }
+
+    /// A group that does not say so has its nodes for machines, and has been asked for as many.
+    fn complete_groups(&mut self) {
+        for id in (0..self.group_count()).map(GroupId::at) {
+            if self.group(id).spec.instances.is_none() {
+                let of_group = self.nodes().filter(|(_, node)| node.group == Some(id));
+                let running = of_group.map(|(_, node)| Instance {
+                    id: node.provider_id.as_ref().into(),
+                    state: InstanceState::Running,
+                    error: None,
+                    created_at: Some(node.created_at),
+                });
+                let running: Vec<Instance> = running.collect();
+                self.update_instances(id, |instances| *instances = running);
+            }
+            if self.group(id).spec.target_size.is_none() {
+                let count = u32::try_from(self.group(id).instances.len());
+                self.set_target_size(id, count.expect("machines are few"));
+            }
+        }
+    }
+
+    fn take_workload(&mut self, object: &WorkloadObject) {
+        let key = WorkloadKey::new(object.kind, &object.namespace, &object.name);
+        let id = self.intern_workload(key);
+        let shape = object.template.as_ref().map(|template| self.intern_shape(template));
+        let above = object.controller.as_ref().map(|one| {
+            self.intern_workload(WorkloadKey {
+                kind: one.workload_kind(),
+                namespace: object.namespace.clone(),
+                name: one.name.clone(),
+            })
+        });
+        self.update_workload(id, |workload| {
+            workload.take(object);
+            workload.shape = shape;
+            workload.controller = above;
+        });
     }
 
     fn take_pod(

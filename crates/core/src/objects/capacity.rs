@@ -42,10 +42,9 @@ pub(super) fn read(
         ("autoscaling.x-k8s.io/v1beta1", "CapacityBuffer") => {
             CapacityObject::Buffer(read_buffer(object)?)
         }
-        (
-            "autoscaling.x-k8s.io/v1" | "autoscaling.x-k8s.io/v1beta1",
-            "ProvisioningRequest",
-        ) => CapacityObject::Request(read_request(object)?),
+        ("autoscaling.x-k8s.io/v1" | "autoscaling.x-k8s.io/v1beta1", "ProvisioningRequest") => {
+            CapacityObject::Request(read_request(object)?)
+        }
         _ => return Ok(None),
     }))
 }
@@ -56,9 +55,8 @@ fn id_of(metadata: Metadata) -> NamespacedName {
 
 fn read_pod_template(object: Fields<'_>, classes: &PriorityClasses) -> Read<PodTemplateObject> {
     let metadata = Metadata::read(object, Scope::Namespaced)?;
-    let generation = object
-        .inside("metadata", |fields| fields.optional("generation", fields::whole))?
-        .flatten();
+    let generation =
+        object.inside("metadata", |fields| fields.optional("generation", fields::whole))?.flatten();
     let spec = object.required("template", |value| {
         pod::read_template(Fields::of(value)?, &metadata.namespace, classes)
     })?;
@@ -117,9 +115,7 @@ fn read_limits(value: &Value) -> Read<BTreeMap<String, crate::quantity::Quantity
 /// A whole number of 32 bits from 0 up.
 fn small_count(value: &Value) -> Read<u32> {
     let number = fields::whole_32(value)?;
-    u32::try_from(number).map_err(|_| {
-        invalid(number, "should be greater than or equal to 0")
-    })
+    u32::try_from(number).map_err(|_| invalid(number, "should be greater than or equal to 0"))
 }
 
 fn read_buffer_status(status: Fields<'_>) -> Read<CapacityBufferStatus> {
