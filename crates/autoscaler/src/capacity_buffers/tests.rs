@@ -302,7 +302,10 @@ fn chunks_hold_the_room_they_fit_in_and_make_room_where_they_do_not() {
     assert_eq!(fixture.after(10, &mut autoscaler), "", "the third fits on the node that comes");
     let waiting = fixture.pending("web", 2, &pod_spec("2", "1Gi"));
     let decision = fixture.after(10, &mut autoscaler);
-    expect![[r#""#]].assert_eq(&decision);
+    expect![[r#"
+        workers +1
+        why workers: Scale-up: setting group workers size to 3 instead of 2 (max: 9)
+        why CapacityBuffer shop/spare: capacity buffer 1 fake pods triggered scale-up: [{workers 2->3 (max: 9)}]"#]].assert_eq(&decision);
     let outcomes = &autoscaler.last_loop().expect("a loop has run").outcomes;
     let fits = |pod: &plimsoll_core::ids::PodId| (*pod, PodOutcome::FitsExisting);
     assert_eq!(*outcomes, waiting.iter().map(fits).collect::<Vec<_>>(), "real pods go first");

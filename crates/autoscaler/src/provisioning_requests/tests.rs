@@ -60,16 +60,25 @@ fn capacity_that_is_there_is_found_and_held_for_ten_minutes() {
     let mut fixture = stage();
     ask(&mut fixture, "train", CHECK_CAPACITY, 2);
     let mut autoscaler = fixture.autoscaler(&[ON, ("max-bulk-soft-taint-count", "0")]);
-    expect![[r#""#]].assert_eq(&step(&mut fixture, 10, &mut autoscaler));
+    expect![[r#"
+        ProvisioningRequest shop/train: Accepted=True Accepted: ProvisioningRequest is accepted by ClusterAutoscaler
+        ProvisioningRequest shop/train: Provisioned=True CapacityIsFound: Capacity is found in the cluster
+        why n1: unneeded"#]].assert_eq(&step(&mut fixture, 10, &mut autoscaler));
     let report = autoscaler.last_loop().expect("a loop has run");
     assert_eq!(report.scale_up.result, ScaleUpResult::Successful);
     assert_eq!(step(&mut fixture, 10, &mut autoscaler), "");
     ask(&mut fixture, "second", CHECK_CAPACITY, 1);
-    expect![[r#""#]].assert_eq(&step(&mut fixture, 10, &mut autoscaler));
+    expect![[r#"
+        ProvisioningRequest shop/second: Accepted=True Accepted: ProvisioningRequest is accepted by ClusterAutoscaler
+        ProvisioningRequest shop/second: Provisioned=False CapacityIsNotFound: Capacity is not found, CA will try to find it later."#]].assert_eq(&step(&mut fixture, 10, &mut autoscaler));
     let stays = autoscaler.scale_down().unneeded();
     assert!(stays.is_empty(), "what is held keeps its node");
-    expect![[r#""#]].assert_eq(&step(&mut fixture, 581, &mut autoscaler));
-    expect![[r#""#]].assert_eq(&step(&mut fixture, 60, &mut autoscaler));
+    expect![[r#"
+        ProvisioningRequest shop/train: BookingExpired=True CapacityReservationTimeExpired: Capacity reservation time is expired
+        ProvisioningRequest shop/second: Accepted=True Accepted: ProvisioningRequest is accepted by ClusterAutoscaler
+        ProvisioningRequest shop/second: Provisioned=True CapacityIsFound: Capacity is found in the cluster
+        why n1: unneeded"#]].assert_eq(&step(&mut fixture, 581, &mut autoscaler));
+    expect!["why n1: BlockedByPod: shop/second-0-0 (NotReplicated)"].assert_eq(&step(&mut fixture, 60, &mut autoscaler));
 }
 
 #[test]
@@ -122,7 +131,9 @@ fn a_request_that_gives_up_fails() {
     one.parameters.insert("noRetry".to_owned(), "true".to_owned());
     fixture.cluster.put_capacity(CapacityObject::Request(one));
     let mut autoscaler = fixture.autoscaler(&[ON, QUIET]);
-    expect![[r#""#]].assert_eq(&step(&mut fixture, 10, &mut autoscaler));
+    expect![[r#"
+        ProvisioningRequest shop/once: Accepted=True Accepted: ProvisioningRequest is accepted by ClusterAutoscaler
+        ProvisioningRequest shop/once: Failed=True CapacityIsNotFound: CA could not find requested capacity"#]].assert_eq(&step(&mut fixture, 10, &mut autoscaler));
     assert!(!step(&mut fixture, 100, &mut autoscaler).contains("ProvisioningRequest"));
 }
 
@@ -136,7 +147,10 @@ fn a_request_whose_template_is_missing_fails_and_the_next_is_served() {
     fixture.cluster.put_capacity(CapacityObject::Request(one));
     ask(&mut fixture, "b", CHECK_CAPACITY, 1);
     let mut autoscaler = fixture.autoscaler(&[ON, QUIET]);
-    expect![[r#""#]].assert_eq(&step(&mut fixture, 10, &mut autoscaler));
+    expect![[r#"
+        ProvisioningRequest shop/a: Failed=True FailedToCreatePods: missing pod templates, 3 pod templates were referenced, 2 templates were missing: gone,lost
+        ProvisioningRequest shop/b: Accepted=True Accepted: ProvisioningRequest is accepted by ClusterAutoscaler
+        ProvisioningRequest shop/b: Provisioned=True CapacityIsFound: Capacity is found in the cluster"#]].assert_eq(&step(&mut fixture, 10, &mut autoscaler));
 }
 
 #[test]
@@ -144,17 +158,25 @@ fn a_best_effort_request_scales_up_for_all_pods_or_none() {
     let mut fixture = stage();
     ask(&mut fixture, "gang", BEST_EFFORT_ATOMIC, 6);
     let mut autoscaler = fixture.autoscaler(&[ON, QUIET]);
-    expect![[r#""#]].assert_eq(&step(&mut fixture, 10, &mut autoscaler));
+    expect![[r#"
+        ProvisioningRequest shop/gang: Accepted=True Accepted: ProvisioningRequest is accepted by ClusterAutoscaler
+        workers +2
+        why workers: Scale-up: setting group workers size to 3 instead of 1 (max: 5)
+        then ProvisioningRequest shop/gang: Provisioned=True CapacityIsProvisioned: Capacity is found in the cluster"#]].assert_eq(&step(&mut fixture, 10, &mut autoscaler));
     let report = autoscaler.last_loop().expect("a loop has run");
     assert!(report.outcomes.is_empty(), "pods of requests are not told of");
     let mut fixture = stage();
     ask(&mut fixture, "too-large", BEST_EFFORT_ATOMIC, 12);
     let mut autoscaler = fixture.autoscaler(&[ON, QUIET]);
-    expect![[r#""#]].assert_eq(&step(&mut fixture, 10, &mut autoscaler));
+    expect![[r#"
+        ProvisioningRequest shop/too-large: Accepted=True Accepted: ProvisioningRequest is accepted by ClusterAutoscaler
+        ProvisioningRequest shop/too-large: Provisioned=False CapacityIsNotFound: Capacity is not found, CA will try to find it later."#]].assert_eq(&step(&mut fixture, 10, &mut autoscaler));
     let mut fixture = stage();
     ask(&mut fixture, "small", BEST_EFFORT_ATOMIC, 2);
     let mut autoscaler = fixture.autoscaler(&[ON, QUIET]);
-    expect![[r#""#]].assert_eq(&step(&mut fixture, 10, &mut autoscaler));
+    expect![[r#"
+        ProvisioningRequest shop/small: Accepted=True Accepted: ProvisioningRequest is accepted by ClusterAutoscaler
+        ProvisioningRequest shop/small: Provisioned=True CapacityIsFound: Capacity is found in the cluster"#]].assert_eq(&step(&mut fixture, 10, &mut autoscaler));
 }
 
 #[test]
@@ -226,7 +248,11 @@ fn in_a_batch_what_the_first_takes_the_next_cannot_have() {
     ask(&mut fixture, "b", CHECK_CAPACITY, 1);
     let mut autoscaler =
         fixture.autoscaler(&[ON, QUIET, ("check-capacity-batch-processing", "true")]);
-    expect![[r#""#]].assert_eq(&step(&mut fixture, 10, &mut autoscaler));
+    expect![[r#"
+        ProvisioningRequest shop/a: Accepted=True Accepted: ProvisioningRequest is accepted by ClusterAutoscaler
+        ProvisioningRequest shop/b: Accepted=True Accepted: ProvisioningRequest is accepted by ClusterAutoscaler
+        ProvisioningRequest shop/a: Provisioned=True CapacityIsFound: Capacity is found in the cluster
+        ProvisioningRequest shop/b: Provisioned=False CapacityIsNotFound: Capacity is not found, CA will try to find it later."#]].assert_eq(&step(&mut fixture, 10, &mut autoscaler));
 }
 
 #[test]
@@ -264,7 +290,12 @@ fn pods_and_requests_take_turns() {
         let provisioned: Vec<&str> = provisioned.collect();
         story.push_str(&format!("web {}; {}\n", outcome.as_str(), provisioned.join("; ")));
     }
-    expect![[r#""#]].assert_eq(&story);
+    expect![[r#"
+        web unschedulable; 
+        web notReached; then ProvisioningRequest shop/a: Provisioned=True CapacityIsProvisioned: Capacity is found in the cluster
+        web unschedulable; 
+        web notReached; ProvisioningRequest shop/b: Provisioned=False CapacityIsNotFound: Capacity is not found, CA will try to find it later.
+    "#]].assert_eq(&story);
 }
 
 /// The cases of `TestSupportedProvisioningClasses`.
