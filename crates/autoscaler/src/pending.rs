@@ -394,7 +394,7 @@ impl ExpendableShapes {
     fn look_at_new_shapes(&mut self, cluster: &Cluster, settings: &Settings) {
         let count = cluster.catalog().shape_count();
         for shape in (self.seen..count).map(ShapeId::at) {
-            if cluster.shape(shape).priority < settings.expendable_pods_priority_cutoff {
+            if cluster.shape(shape).is_expendable(settings.expendable_pods_priority_cutoff) {
                 self.shapes.push(shape);
             }
         }

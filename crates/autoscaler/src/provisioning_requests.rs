@@ -273,6 +273,7 @@ fn pods_of(
             Some(mut spec) => {
                 // Only the API server knows priority classes, and it never sees these pods.
                 spec.priority = 0;
+                spec.is_priority_unset = true;
                 shapes.push(fork.intern_shape(&spec));
             }
             None => missing.push(set.pod_template.as_str()),

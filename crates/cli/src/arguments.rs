@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::exit::Outcome;
-use crate::{compare, history, import, replay, schedule};
+use crate::{compare, history, import, plan, replay, schedule};
 
 /// Reads the arguments of this process.
 ///
@@ -28,6 +28,7 @@ Examples:
   plimsoll import objects monday.json tuesday.json -o cluster.db
   plimsoll replay cluster.db --from +6h --duration 12h --html replay.html
   plimsoll schedule cluster.db@+6h
+  plimsoll plan cluster.db@+6h --what-if expander=most-pods
   plimsoll history snapshot cluster.db --at +6h
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or bad input, 3 what was compared or verified differs."
@@ -44,6 +45,7 @@ pub(crate) enum Command {
     Replay(replay::ReplayArguments),
     Compare(compare::CompareArguments),
     Schedule(schedule::ScheduleArguments),
+    Plan(plan::PlanArguments),
     History(history::HistoryArguments),
 }
 
@@ -58,6 +60,7 @@ impl Command {
             Command::Replay(arguments) => replay::run(&arguments),
             Command::Compare(arguments) => compare::run(&arguments),
             Command::Schedule(arguments) => schedule::run(&arguments),
+            Command::Plan(arguments) => plan::run(&arguments),
             Command::History(arguments) => history::run(&arguments),
         }
     }

@@ -3,7 +3,6 @@
 mod in_order;
 mod page;
 mod refused_nodes;
-mod source;
 mod verdicts;
 
 use std::collections::BTreeMap;
@@ -22,8 +21,8 @@ use plimsoll_replay::source::load_scheduler_configuration;
 use serde_json::Value;
 
 use crate::exit::{BadInput, Outcome};
-use crate::output;
 use crate::progress::{StepsBar, Stopwatch};
+use crate::{output, snapshot_source};
 use in_order::InOrder;
 use page::Page;
 
@@ -75,7 +74,7 @@ pub(crate) fn run(arguments: &ScheduleArguments) -> anyhow::Result<Outcome> {
         Some(path) => load_scheduler_configuration(path)?,
         None => SchedulerProfiles::default(),
     };
-    let source = source::read(&arguments.snapshot)?;
+    let source = snapshot_source::read(&arguments.snapshot)?;
     for warning in &source.warnings {
         output::warn(warning);
     }

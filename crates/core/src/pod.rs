@@ -44,6 +44,9 @@ pub struct PodSpec {
     pub host_ports: Vec<HostPort>,
     /// The priority; higher goes first.
     pub priority: i32,
+    /// Nobody gave it a priority, so that 0 is only how it sorts: the autoscaler's cutoff does not
+    /// reach it.
+    pub is_priority_unset: bool,
     /// Whether it may evict pods of lower priority.
     pub preempts: bool,
     /// Which scheduler is responsible.
@@ -86,6 +89,15 @@ pub struct PodSpec {
     /// Scheduling features the spec uses that this release does not judge, by name. A report states
     /// them.
     pub unjudged_features: Vec<String>,
+}
+
+impl PodSpec {
+    /// Whether the autoscaler with this `expendable-pods-priority-cutoff` takes no notice of such
+    /// pods.
+    #[must_use]
+    pub fn is_expendable(&self, priority_cutoff: i32) -> bool {
+        self.priority < priority_cutoff && !self.is_priority_unset
+    }
 }
 
 /// One of a pod's `resourceClaims`.

@@ -59,7 +59,7 @@ pub(super) fn counted_pods<'a>(
     settings: &ActuationSettings,
 ) -> impl Iterator<Item = PodId> + 'a {
     let cutoff = settings.flags.expendable_pods_priority_cutoff;
-    let counts = move |pod: &PodId| cluster.shape(cluster.pod(*pod).shape).priority >= cutoff;
+    let counts = move |pod: &PodId| !cluster.shape(cluster.pod(*pod).shape).is_expendable(cutoff);
     cluster.node(node).pods.iter().copied().filter(counts)
 }
 

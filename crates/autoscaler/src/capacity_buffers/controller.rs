@@ -107,6 +107,7 @@ fn as_made(settings: &Settings, template: &PodSpec) -> PodSpec {
     let mut spec = template.clone();
     if !settings.capacity_buffer_pod_dry_run_enabled {
         spec.priority = 0;
+        spec.is_priority_unset = true;
     }
     spec
 }

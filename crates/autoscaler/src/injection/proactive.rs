@@ -73,7 +73,7 @@ fn counts(cluster: &Cluster, settings: &Settings, id: PodId, pod: &Pod) -> bool 
     }
     if pod.nominated.is_some() {
         return is_handled(cluster, settings, id)
-            && spec.priority >= settings.expendable_pods_priority_cutoff;
+            && !spec.is_expendable(settings.expendable_pods_priority_cutoff);
     }
     let bypasses = settings.bypassed_scheduler_names.contains(&spec.scheduler_name);
     (pod.marked_unschedulable || bypasses) && is_handled(cluster, settings, id)

@@ -78,7 +78,11 @@ fn capacity_that_is_there_is_found_and_held_for_ten_minutes() {
         ProvisioningRequest shop/second: Accepted=True Accepted: ProvisioningRequest is accepted by ClusterAutoscaler
         ProvisioningRequest shop/second: Provisioned=True CapacityIsFound: Capacity is found in the cluster
         why n1: unneeded"#]].assert_eq(&step(&mut fixture, 581, &mut autoscaler));
-    expect!["why n1: BlockedByPod: shop/second-0-0 (NotReplicated)"].assert_eq(&step(&mut fixture, 60, &mut autoscaler));
+    expect!["why n1: BlockedByPod: shop/second-0-0 (NotReplicated)"].assert_eq(&step(
+        &mut fixture,
+        60,
+        &mut autoscaler,
+    ));
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod documents;
 mod histories;
 mod killed_import;
 mod pipes;
+mod plans;
 mod replays;
 mod run;
 mod schedules;

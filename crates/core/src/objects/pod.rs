@@ -129,6 +129,7 @@ fn read_spec(
         tolerations: spec.items("tolerations", selectors::toleration)?,
         host_ports: read_host_ports(spec)?,
         priority: standing.priority,
+        is_priority_unset: standing.is_unset,
         preempts: standing.preempts,
         scheduler_name: spec.required("schedulerName", fields::name)?,
         scheduling_gates: read_gates(spec)?,

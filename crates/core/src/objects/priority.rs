@@ -25,8 +25,15 @@ pub struct PriorityClasses {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Standing {
     pub(super) priority: i32,
+    /// Nobody gave it one: it counts as 0.
+    pub(super) is_unset: bool,
     pub(super) preempts: bool,
 }
+
+/// A priority that a class or the pod itself gives.
+const GIVEN: Standing = Standing { priority: 0, is_unset: false, preempts: true };
+/// Of pods without a class where no class is the default.
+const UNSET: Standing = Standing { priority: 0, is_unset: true, preempts: true };
 
 impl PriorityClasses {
     /// `system-cluster-critical` and `system-node-critical`; pods without a class have priority 0.
@@ -34,11 +41,9 @@ impl PriorityClasses {
     pub fn built_in() -> PriorityClasses {
         let by_name = BUILT_IN
             .iter()
-            .map(|(name, priority)| {
-                ((*name).to_owned(), Standing { priority: *priority, preempts: true })
-            })
+            .map(|(name, priority)| ((*name).to_owned(), Standing { priority: *priority, ..GIVEN }))
             .collect();
-        PriorityClasses { by_name, default: Standing { priority: 0, preempts: true } }
+        PriorityClasses { by_name, default: UNSET }
     }
 
     /// The built-in classes and these. Of several global defaults the lowest counts, as upstream.
@@ -47,7 +52,7 @@ impl PriorityClasses {
         let mut all = PriorityClasses::built_in();
         let mut lowest_default: Option<Standing> = None;
         for class in classes {
-            let standing = Standing { priority: class.value, preempts: class.preempts };
+            let standing = Standing { priority: class.value, preempts: class.preempts, ..GIVEN };
             all.by_name.insert(class.name.clone(), standing);
             if class.global_default && lowest_default.is_none_or(|one| class.value < one.priority) {
                 lowest_default = Some(standing);
@@ -73,12 +78,13 @@ impl PriorityClasses {
         }
         // A pod that carries its priority was admitted without the default class unless it says so.
         let fallback = match own_priority {
-            Some(priority) => Standing { priority, preempts: true },
+            Some(priority) => Standing { priority, ..GIVEN },
             None => self.default,
         };
         let standing = class.unwrap_or(fallback);
         Ok(Standing {
             priority: own_priority.unwrap_or(standing.priority),
+            is_unset: own_priority.is_none() && standing.is_unset,
             preempts: own_policy.unwrap_or(standing.preempts),
         })
     }
