@@ -125,6 +125,18 @@ impl CapacityObject {
         }
     }
 
+    /// The newest instant that it tells of.
+    #[must_use]
+    pub fn newest_time(&self) -> Option<SimTime> {
+        let (created_at, conditions) = match self {
+            CapacityObject::PodTemplate(_) => return None,
+            CapacityObject::Buffer(one) => (one.created_at, &one.status.conditions),
+            CapacityObject::Request(one) => (one.created_at, &one.conditions),
+        };
+        let changed_at = conditions.0.iter().map(|one| one.changed_at);
+        changed_at.chain(created_at).max()
+    }
+
     /// Forgets when it was created: it will be anew.
     pub fn forget_creation(&mut self) {
         if let Some(slot) = self.creation() {

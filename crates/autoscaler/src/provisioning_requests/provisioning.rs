@@ -76,10 +76,8 @@ impl ProvisioningRequests {
             self.batch(&mut trial, inputs, batch_max, fakes, actions)
         } else {
             let object = self.object(&trial, index);
-            match object.is_some_and(|one| checks_capacity(one, inputs.settings)) {
-                true => vec![(index, pods.to_vec())],
-                false => Vec::new(),
-            }
+            let is_checked = object.is_some_and(|one| checks_capacity(one, inputs.settings));
+            if is_checked { vec![(index, pods.to_vec())] } else { Vec::new() }
         };
         if !batch.is_empty() {
             let result = self.check_capacity(&mut trial, &batch, fakes, actions, inputs.now);

@@ -74,7 +74,7 @@ impl Record {
     /// From when on it may be tried; `None`: never, as it is over or nobody knows how it stands.
     fn due_at(&self, settings: &Settings) -> Option<SimTime> {
         match self.conditions.find(PROVISIONED) {
-            None => Some(self.created_at),
+            None => Some(SimTime(i64::MIN)),
             Some(one) if one.status == ConditionStatus::False => {
                 Some(one.changed_at + self.wait(settings) + TICK)
             }

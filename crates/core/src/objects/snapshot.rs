@@ -185,8 +185,10 @@ impl Snapshot {
                 .chain(failures)
                 .chain(loops)
         });
+        let capacity = self.capacity.iter().map(CapacityObject::newest_time);
         let start = self.scenario.iter().map(|scenario| Some(scenario.start));
-        nodes.chain(pods).chain(workloads).chain(state).chain(start).flatten().max()
+        let objects = nodes.chain(pods).chain(workloads).chain(capacity);
+        objects.chain(state).chain(start).flatten().max()
     }
 
     fn take(&mut self, object: Object) {
