@@ -110,7 +110,7 @@ pub struct PodSet {
 #[derive(Clone, Debug, PartialEq)]
 pub enum CapacityObject {
     /// A PodTemplate.
-    PodTemplate(PodTemplateObject),
+    PodTemplate(Box<PodTemplateObject>),
     /// A CapacityBuffer.
     Buffer(CapacityBufferObject),
     /// A ProvisioningRequest.
@@ -204,7 +204,7 @@ impl CapacityObjects {
         self.version += 1;
         match object {
             CapacityObject::PodTemplate(one) => {
-                self.templates.insert(one.id.clone(), one);
+                self.templates.insert(one.id.clone(), *one);
             }
             CapacityObject::Buffer(one) => {
                 self.buffers.insert(one.id.clone(), one);

@@ -36,7 +36,7 @@ fn buffer(name: &str) -> CapacityBufferObject {
 
 fn template(fixture: &mut Fixture, name: &str, spec: PodSpec) {
     let template = PodTemplateObject { id: id(name), generation: 1, spec };
-    fixture.cluster.put_capacity(CapacityObject::PodTemplate(template));
+    fixture.cluster.put_capacity(CapacityObject::PodTemplate(Box::new(template)));
 }
 
 /// A buffer of so many chunks, each like the template.

@@ -22,7 +22,7 @@ fn stage() -> Fixture {
     fixture.node("n1", "workers");
     let id = NamespacedName { namespace: "shop".to_owned(), name: "worker".to_owned() };
     let template = PodTemplateObject { id, generation: 1, spec: pod_spec("2", "1Gi") };
-    fixture.cluster.put_capacity(CapacityObject::PodTemplate(template));
+    fixture.cluster.put_capacity(CapacityObject::PodTemplate(Box::new(template)));
     fixture
 }
 

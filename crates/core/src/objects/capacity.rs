@@ -38,7 +38,9 @@ pub(super) fn read(
     classes: &PriorityClasses,
 ) -> Read<Option<CapacityObject>> {
     Ok(Some(match (api_version, kind) {
-        ("v1", "PodTemplate") => CapacityObject::PodTemplate(read_pod_template(object, classes)?),
+        ("v1", "PodTemplate") => {
+            CapacityObject::PodTemplate(Box::new(read_pod_template(object, classes)?))
+        }
         ("autoscaling.x-k8s.io/v1beta1", "CapacityBuffer") => {
             CapacityObject::Buffer(read_buffer(object)?)
         }

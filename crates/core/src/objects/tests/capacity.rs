@@ -68,7 +68,13 @@ fn what_the_api_server_would_refuse_of_a_buffer_is_refused() {
     .iter()
     .map(|spec| buffer(spec).expect_err("it is refused"))
     .collect();
-    expect_test::expect![[r#""#]].assert_eq(&errors.join("\n"));
+    expect_test::expect![[r#"
+        CapacityBuffer shop/spare: spec: Invalid value: "object": If X is set, replicas or limits must also be set
+        CapacityBuffer shop/spare: spec: Invalid value: "object": You must define either PodTemplateRef or ScalableRef, but not both
+        CapacityBuffer shop/spare: spec.podTemplateRef.name: is required, and is missing
+        CapacityBuffer shop/spare: spec.replicas: Invalid value: -1: should be greater than or equal to 0
+        CapacityBuffer shop/spare: spec.limits.cpu: "much" is not a quantity such as 500m or 2Gi
+        CapacityBuffer shop/spare: spec.scalableRef.kind: is required, and is missing"#]].assert_eq(&errors.join("\n"));
 }
 
 #[test]
@@ -113,5 +119,13 @@ fn what_the_api_server_would_refuse_of_a_request_is_refused() {
     .iter()
     .map(|(spec, status)| request(spec, status).expect_err("it is refused"))
     .collect();
-    expect_test::expect![[r#""#]].assert_eq(&errors.join("\n"));
+    expect_test::expect![[r#"
+        ProvisioningRequest default/train: spec.provisioningClassName: is required, and is missing
+        ProvisioningRequest default/train: spec.podSets: Required value
+        ProvisioningRequest default/train: spec.podSets[1].count: Invalid value: 0: should be greater than or equal to 1
+        ProvisioningRequest default/train: spec.podSets: Too many: 33: must have at most 32 items
+        ProvisioningRequest default/train: spec.podSets[0].podTemplateRef: is required, and is missing
+        ProvisioningRequest default/train: spec.parameters.a: expected text, found 1 (write "1")
+        ProvisioningRequest default/train: status.conditions[0].status: expected one of True, False, Unknown, found "Maybe"
+        ProvisioningRequest default/train: status.conditions[1].type: Duplicate value: "Accepted""#]].assert_eq(&errors.join("\n"));
 }
