@@ -34,8 +34,8 @@ pub enum Action {
         /// The loop that decided it, for reports.
         decided_at: plimsoll_core::SimTime,
     },
-    /// Delete machines that have no Node (failed creations, never registered); the target falls by
-    /// as many.
+    /// Delete machines that have no Node (failed creations, never registered), and with a group that
+    /// has all its machines or none those that have one, Node and all; the target falls by as many.
     DeleteInstances {
         /// Of this group.
         group: GroupId,

@@ -9,7 +9,7 @@ mod budgets;
 mod deletion;
 mod drain;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use plimsoll_core::drain::{DrainRules, is_daemon_set_pod};
 use plimsoll_core::ids::{GroupId, NodeId, PodId};
@@ -21,10 +21,10 @@ use crate::settings::Settings;
 use crate::taints::TO_BE_DELETED;
 use deletion::{Deletion, Stage};
 
-pub use budgets::crop_to_budgets;
+pub use budgets::{Bucket, GroupSize, crop_to_budgets};
 
 /// All deletions in progress, in the order in which they were started.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Deletions {
     settings: ActuationSettings,
     list: Vec<Deletion>,
@@ -32,6 +32,9 @@ pub struct Deletions {
     going: Vec<u64>,
     /// With batches: when the open batch of a group is deleted.
     batches: BTreeMap<GroupId, SimTime>,
+    /// Groups that go as a whole and of which a node could not go since the last round of
+    /// deletions was begun.
+    failed_groups: BTreeSet<GroupId>,
 }
 
 /// The flags that the actuator reads.
@@ -59,6 +62,8 @@ pub struct DeletionStart {
     pub node: NodeId,
     /// Whether its pods have to move first.
     pub cause: DeletionCause,
+    /// Of a group that goes as a whole: it waits until so many of its nodes are ready to go.
+    pub batch_size: Option<usize>,
 }
 
 impl Deletions {
@@ -66,7 +71,26 @@ impl Deletions {
     #[must_use]
     pub fn new(settings: &Settings, rules: &DrainRules) -> Deletions {
         let settings = ActuationSettings { flags: settings.clone(), rules: rules.clone() };
-        Deletions { settings, list: Vec::new(), going: Vec::new(), batches: BTreeMap::new() }
+        Deletions {
+            settings,
+            list: Vec::new(),
+            going: Vec::new(),
+            batches: BTreeMap::new(),
+            failed_groups: BTreeSet::new(),
+        }
+    }
+
+    /// A loop has got to where it may start deletions, whether or not it starts any: what failed
+    /// before is forgotten. Nodes that wait for one that failed before then wait for ever, as
+    /// upstream's do.
+    pub fn begin_round(&mut self) {
+        self.failed_groups.clear();
+    }
+
+    /// Whether the next [`Self::begin_round`] would forget anything.
+    #[must_use]
+    pub fn remembers_failures(&self) -> bool {
+        !self.failed_groups.is_empty()
     }
 
     /// Starts deletions: each node is tainted and cordoned at once.
@@ -107,11 +131,43 @@ impl Deletions {
     pub fn resume(&mut self, cluster: &Cluster, now: SimTime) -> Vec<Action> {
         let mut actions = Vec::new();
         self.batches.retain(|_, at| *at > now);
-        for one in &mut self.list {
-            one.advance(cluster, &self.settings, &mut self.batches, now, &mut actions);
+        loop {
+            for one in &mut self.list {
+                let failed_before = one.has_failed();
+                one.advance(cluster, &self.settings, &mut self.batches, now, &mut actions);
+                if one.batch_size.is_some() && one.has_failed() && !failed_before {
+                    self.failed_groups.insert(one.group);
+                }
+            }
+            if !self.release_queues(now) {
+                break;
+            }
         }
         self.drop_ended();
         actions
+    }
+
+    /// Lets groups that go as a whole go, once all of their nodes are ready, and gives them up where
+    /// one has failed. Whether any deletion goes on.
+    fn release_queues(&mut self, now: SimTime) -> bool {
+        let mut queued: BTreeMap<GroupId, usize> = BTreeMap::new();
+        for one in self.list.iter().filter(|one| one.stage == Stage::Queued) {
+            *queued.entry(one.group).or_default() += 1;
+        }
+        let mut any = false;
+        let interval = self.settings.flags.node_deletion_batcher_interval;
+        for one in self.list.iter_mut().filter(|one| one.stage == Stage::Queued) {
+            if self.failed_groups.contains(&one.group) {
+                let reason = "couldn't scale down other nodes in this node group".to_owned();
+                one.stage = Stage::GivingUp { reason, since: now };
+            } else if one.batch_size.is_none_or(|size| queued[&one.group] >= size) {
+                one.stage = deletion::batched(one.group, interval, &mut self.batches, now);
+            } else {
+                continue;
+            }
+            any = true;
+        }
+        any
     }
 
     /// When something goes on by itself; `None` while nothing is in progress, or everything waits for

@@ -2,10 +2,13 @@
 //!
 //! Source: `core/static_autoscaler.go`, `RunOnce`, of release 1.36.
 
+mod broken_machines;
+mod execution;
 mod report;
+mod salvo;
 mod start_state;
 
-pub use report::LoopReport;
+pub use report::{LoopReport, SCALE_UP_FAILED};
 pub use start_state::StartState;
 
 use std::sync::Arc;
@@ -13,7 +16,7 @@ use std::sync::Arc;
 use plimsoll_core::condition::Condition;
 use plimsoll_core::ids::{GroupId, NodeId, PodId};
 use plimsoll_core::objects::ObjectName;
-use plimsoll_core::{Cluster, Fork, SimTime};
+use plimsoll_core::{Cluster, Fork, SimDuration, SimTime};
 use rustc_hash::FxHashSet;
 use thiserror::Error;
 
@@ -26,19 +29,22 @@ use crate::pending::{PendingPods, PodOutcome, Sorted, Upcoming, burst_settles_at
 use crate::provisioning_requests::ProvisioningRequests;
 use crate::registry::{NodeState, Registry};
 use crate::scale_down::{ScaleDown, before_start};
-use crate::scale_up::orchestrator::{self, ScaleUpInputs};
+use crate::scale_up::min_size;
+use crate::scale_up::orchestrator::ScaleUpInputs;
 use crate::scale_up::template::Templates;
 use crate::scale_up::{Increase, ScaleUpReport, ScaleUpResult};
 use crate::settings::{Expander, Settings};
+use crate::status::{Event, Recorder, ScaleUpError, Sight};
 use crate::taints::{DELETION_CANDIDATE, TO_BE_DELETED};
-use crate::{Decision, NodeAutoscaler, Reason, Subject};
+use crate::{Decision, NodeAutoscaler, Reason};
+use execution::{Execution, ScaleUpKind};
 use report::Told;
 
 /// Cluster Autoscaler 1.36, as far as it decides anything.
 ///
 /// Where upstream leaves a choice to chance, ours is fixed: pod groups go by their first pod, node
-/// groups and nodes by id, and one of several best options is drawn from seed and loop number.
-#[derive(Debug)]
+/// groups and nodes by id, and one of several best options is drawn from seed and instant.
+#[derive(Clone, Debug)]
 pub struct ClusterAutoscaler {
     settings: Settings,
     seed: u64,
@@ -52,11 +58,22 @@ pub struct ClusterAutoscaler {
     /// By group; `None`: not since the start.
     last_scale_up_of: Vec<Option<SimTime>>,
     is_first_loop: bool,
+    started_at: Option<SimTime>,
     last_loop_at: Option<SimTime>,
     loop_number: u64,
+    /// How many loops there were at this instant before.
+    turn: u64,
     told: Told,
     last_loop: Option<LoopReport>,
+    execution: Execution,
+    /// The last loop that enlarged something or began to delete something.
+    productive_loop: u64,
+    /// `None`: nobody asks what would be told.
+    recorder: Option<Box<Recorder>>,
 }
+
+/// Nobody is told that no node is ready before the autoscaler has run for so long.
+const NODES_BECOME_READY_WITHIN: SimDuration = SimDuration::from_mins(10);
 
 /// A strategy that chooses by price meets a group without one.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -79,6 +96,10 @@ struct Step<'f, 'c> {
     fakes: FakePods,
     /// The real nodes that count.
     nodes: Vec<NodeId>,
+    /// Stand-ins for what the salvo's earlier scale-ups have asked for, and how many by group.
+    salvo_nodes: Vec<NodeId>,
+    salvo_counts: Vec<u32>,
+    execution: Execution,
     /// When time alone changes what this loop found about pods.
     pods_change_at: Option<SimTime>,
     scale_down_disabled: bool,
@@ -108,10 +129,15 @@ impl ClusterAutoscaler {
             last_scale_up: None,
             last_scale_up_of: Vec::new(),
             is_first_loop: true,
+            started_at: None,
             last_loop_at: None,
             loop_number: 0,
+            turn: 0,
             told: Told::default(),
             last_loop: None,
+            execution: Execution::default(),
+            productive_loop: 0,
+            recorder: None,
             settings,
             seed,
         }
@@ -124,7 +150,7 @@ impl ClusterAutoscaler {
             self.registry.register_scale_up(cluster, &self.settings, *group, *nodes, *at);
         }
         for (group, at) in &state.failed_scale_ups {
-            self.registry.register_failure(*group, *at);
+            self.registry.register_failure(*group, ScaleUpError::default(), *at);
         }
         self.last_scale_up = state.last_scale_up;
         let (deleted, failed) = (state.last_scale_down_delete, state.last_scale_down_failure);
@@ -172,6 +198,32 @@ impl ClusterAutoscaler {
         self.scale_down.keep_findings();
     }
 
+    /// From now on the status, events and metrics are kept, for [`crate::status`] to tell. All
+    /// findings are kept too.
+    pub fn record_status(&mut self) {
+        self.keep_findings();
+        self.recorder.get_or_insert_with(|| Box::new(Recorder::new(&self.settings)));
+    }
+
+    /// What is kept of that; `None`: nobody has asked for it.
+    #[must_use]
+    pub fn recorder(&self) -> Option<&Recorder> {
+        self.recorder.as_deref()
+    }
+
+    /// The same, to take events out.
+    pub fn recorder_mut(&mut self) -> Option<&mut Recorder> {
+        self.recorder.as_deref_mut()
+    }
+
+    /// Shows the recorder, if there is one, how things stand.
+    fn record(&mut self, cluster: &Cluster, note: impl FnOnce(&mut Recorder, Sight<'_>)) {
+        if let Some(recorder) = &mut self.recorder {
+            let (settings, registry) = (&self.settings, &self.registry);
+            note(recorder, Sight { cluster, settings, registry });
+        }
+    }
+
     /// See [`ScaleDown::note_terminating_pod`].
     pub fn note_terminating_pod(&mut self) {
         self.scale_down.note_terminating_pod();
@@ -202,18 +254,31 @@ impl ClusterAutoscaler {
             step.report.outcomes = pods_not_reached(step.fork);
             return;
         }
+        step.report.reached_pods = true;
         self.inject_upcoming(step);
         let sorted = self.sort_pods(step);
         self.plan_scale_up(step, sorted);
         self.plan_scale_down(step);
+        self.keep_minimum_sizes(step);
+    }
+
+    /// Enlarges groups below their minimum: by upstream's rule, then by ours.
+    fn keep_minimum_sizes(&self, step: &mut Step<'_, '_>) {
         if self.settings.enforce_node_group_min_size {
             let inputs = self.scale_up_inputs(step);
-            let increases = orchestrator::scale_up_to_min_size(step.fork, &inputs);
-            step.increase(&increases);
-            if !increases.is_empty() {
-                step.report.scale_up.result = ScaleUpResult::Successful;
+            let increases = min_size::scale_up_to_min_size(step.fork, &inputs);
+            step.increase_to_minimum(increases);
+        }
+        if self.settings.enforce_min_size_on_live_nodes {
+            let inputs = self.scale_up_inputs(step);
+            let mut growing = vec![0; step.targets.len()];
+            let report = &step.report;
+            for one in report.scale_up.increases.iter().chain(&report.min_size_increases) {
+                growing[one.group.index()] += one.to - one.from;
             }
-            step.report.min_size_increases = increases;
+            let counts = &step.salvo_counts;
+            let increases = min_size::repair_min_size(step.fork, &inputs, &growing, counts);
+            step.increase_to_minimum(increases);
         }
     }
 
@@ -223,45 +288,53 @@ impl ClusterAutoscaler {
             clean_up_taints(step, &self.settings);
         }
         let now = step.now;
-        let update = self.registry.update(step.fork, &self.settings, now);
-        step.report.events.extend(update.reasons);
-        for (group, increase) in update.timed_out {
-            step.decrease_target(group, increase);
+        self.registry.expect_pools(self.templates.expected_pools(step.fork));
+        if !self.settings.scale_up_from_zero && self.is_not_actionable(step) {
+            return Flow::Stop;
         }
-        self.templates.remember(step.fork, &self.registry, &self.settings, now);
-        if !self.settings.scale_up_from_zero && self.registry.ready_count() == 0 {
-            let ready = if self.registry.nodes().is_empty() { "" } else { "ready " };
-            step.tell_cluster(format!("ClusterUnhealthy: Cluster has no {ready}nodes."));
+        let update = self.registry.update(step.fork, &self.settings, now);
+        self.record(step.fork, |recorder, sight| recorder.registry_updated(sight, now));
+        step.report.events.extend(update.events);
+        for failure in update.failures.iter().filter(|one| one.is_reverted) {
+            step.decrease_target(failure.group, failure.count);
+        }
+        step.report.failed_scale_ups = update.failures;
+        let remembered = self.templates.remember(step.fork, &self.registry, &self.settings, now);
+        if let Err(words) = remembered {
+            step.report.error = Some(words);
             return Flow::Stop;
         }
         self.give_up_unregistered(step);
         if !self.registry.is_cluster_healthy(&self.settings) {
             self.scale_down.forget_unneeded();
-            step.tell_cluster("ClusterUnhealthy: Cluster is unhealthy".to_owned());
+            step.report.events.push(Event::cluster_unhealthy("Cluster is unhealthy"));
             return Flow::Stop;
         }
-        for (group, ids) in self.registry.failed_creations() {
-            step.delete_instances(group, ids, "CreationFailed");
-        }
-        let sizes = self.registry.sizes_to_fix(&self.settings, now);
+        self.delete_failed(step);
+        let sizes = self.registry.sizes_to_fix(now);
         for (group, by) in &sizes {
             step.decrease_target(*group, *by);
         }
         if sizes.is_empty() { Flow::GoOn } else { Flow::Stop }
     }
 
-    /// Deletes machines that have not become Nodes for too long, not below the minimum size.
-    fn give_up_unregistered(&self, step: &mut Step<'_, '_>) {
-        for (group, mut ids) in self.registry.never_registered(&self.settings, step.now) {
-            let min_size = step.fork.group(group).spec.min_size;
-            let spare = step.targets[group.index()].saturating_sub(min_size);
-            if !self.settings.force_delete_unregistered_nodes {
-                ids.truncate(usize::try_from(spare).unwrap_or(usize::MAX));
-            }
-            if !ids.is_empty() {
-                step.delete_instances(group, ids, "NeverRegistered");
-            }
+    /// Whether no node could take a pod, where that ends the loop before anything else.
+    fn is_not_actionable(&mut self, step: &mut Step<'_, '_>) -> bool {
+        self.registry.look_at_nodes(step.fork, &self.settings, step.now);
+        if self.registry.ready_count() > 0 {
+            return false;
         }
+        let is_empty = self.registry.nodes().is_empty();
+        let why = if is_empty { "Cluster has no nodes." } else { "Cluster has no ready nodes." };
+        self.scale_down.forget_unneeded();
+        let started_at = self.started_at.unwrap_or(step.now);
+        if is_empty || step.now > started_at + NODES_BECOME_READY_WITHIN {
+            step.report.events.push(Event::cluster_unhealthy(why));
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.not_actionable(why);
+        }
+        true
     }
 
     /// Puts stand-ins for upcoming nodes on the fork. Nodes of those groups that have registered
@@ -308,6 +381,7 @@ impl ClusterAutoscaler {
             let state = classes[id.index()].map(|class| class.state);
             let goes = fork.node(*id).group == Some(group) && state == Some(NodeState::NotStarted);
             if goes {
+                fork.forget_claims_on(*id);
                 for pod in fork.node(*id).pods.clone() {
                     fork.unbind(pod);
                 }
@@ -332,7 +406,7 @@ impl ClusterAutoscaler {
         if settings.enable_provisioning_requests {
             let Step { fork, fakes, actions, report, .. } = step;
             let mut to_help = std::mem::take(&mut sorted.to_help);
-            let events = &mut report.events;
+            let events = &mut report.object_findings;
             self.requests.leave_out_consumers(fork, &mut to_help, &mut sorted, events);
             self.requests.inject(fork, settings, fakes, &mut to_help, actions, now);
             sorted.to_help = to_help;
@@ -371,9 +445,8 @@ impl ClusterAutoscaler {
         let instead = if sorted.to_help.is_empty() {
             Some(ScaleUpResult::NotNeeded)
         } else if max_nodes > 0 && self.registry.ready_count() >= max_nodes {
-            step.tell_cluster(format!(
-                "MaxNodesTotalReached: Max total nodes in cluster reached: {max_nodes}"
-            ));
+            let most = self.settings.max_nodes_total;
+            step.report.events.push(Event::max_nodes_total_reached(most));
             Some(ScaleUpResult::LimitedByMaxNodesTotal)
         } else if let Some(settles_at) = settles_at {
             step.scale_down_disabled = true;
@@ -385,15 +458,17 @@ impl ClusterAutoscaler {
         };
         step.report.scale_up = match instead.filter(|_| !is_requested) {
             Some(result) => ScaleUpReport { result, ..ScaleUpReport::default() },
-            None => self.scale_up(step, &sorted.to_help),
+            None => {
+                let reports = self.scale_up_for(step, &sorted.to_help);
+                step.report.take_scale_ups(reports)
+            }
         };
-        let increases = step.report.scale_up.increases.clone();
-        step.increase(&increases);
-        if increases.is_empty() && step.report.scale_up.result == ScaleUpResult::Successful {
+        let report = &step.report.scale_up;
+        if report.increases.is_empty() && report.result == ScaleUpResult::Successful {
             // Upstream takes room that was found for room that was made.
             self.last_scale_up = Some(step.now);
         }
-        let mut outcomes = step.report.scale_up.outcomes(&sorted.to_help);
+        let mut outcomes = step.report.outcomes_of(&sorted.to_help);
         if is_requested {
             // Pods and requests take turns: whoever was passed over is looked at in the next loop.
             step.pods_change_at = Some(step.now);
@@ -404,19 +479,6 @@ impl ClusterAutoscaler {
         step.report.note_pods(sorted, outcomes);
     }
 
-    fn scale_up(&mut self, step: &mut Step<'_, '_>, to_help: &[PodId]) -> ScaleUpReport {
-        if !self.settings.enable_provisioning_requests {
-            let inputs = self.scale_up_inputs(step);
-            return orchestrator::scale_up(step.fork, &inputs, to_help);
-        }
-        let mut requests = std::mem::take(&mut self.requests);
-        let inputs = self.scale_up_inputs(step);
-        let Step { fork, fakes, actions, .. } = step;
-        let report = requests.scale_up(fork, &inputs, to_help, fakes, actions);
-        self.requests = requests;
-        report
-    }
-
     fn scale_up_inputs(&self, step: &Step<'_, '_>) -> ScaleUpInputs<'_> {
         ScaleUpInputs {
             settings: &self.settings,
@@ -424,9 +486,9 @@ impl ClusterAutoscaler {
             templates: &self.templates,
             targets: step.targets.clone(),
             registered_count: self.registry.nodes().len(),
-            node_count: self.registry.ready_count() + step.upcoming.len(),
+            node_count: step.fork.node_count(),
             all_or_nothing: false,
-            draw: draw(self.seed, self.loop_number),
+            draw: draw(self.seed, step.now, self.turn),
             now: step.now,
         }
     }
@@ -442,7 +504,8 @@ impl ClusterAutoscaler {
         for one in &step.report.scale_up.increases {
             by_group[one.group.index()] = step.now;
         }
-        let upcoming: Vec<NodeId> = step.upcoming.iter().map(|one| one.node).collect();
+        let upcoming = step.upcoming.iter().map(|one| one.node);
+        let upcoming: Vec<NodeId> = upcoming.chain(step.salvo_nodes.iter().copied()).collect();
         let context = LoopContext {
             settings: &self.settings,
             nodes: &step.nodes,
@@ -467,10 +530,11 @@ impl ClusterAutoscaler {
 
     /// Until when loops would decide nothing, as long as the cluster stays as it is.
     fn idle_until(&self, step: &Step<'_, '_>) -> Option<SimTime> {
-        if !step.actions.is_empty() || self.registry.changed() || step.scale_down_disabled {
+        let changes_by_itself = self.registry.changed() || self.templates.expects_otherwise();
+        if !step.actions.is_empty() || changes_by_itself || step.scale_down_disabled {
             return None;
         }
-        let registry = self.registry.next_change(step.fork, &self.settings, step.now);
+        let registry = self.registry.next_change(step.fork, step.now);
         let requests = if self.settings.enable_provisioning_requests {
             self.requests.next_change(&self.settings, step.now)
         } else {
@@ -491,7 +555,10 @@ impl NodeAutoscaler for ClusterAutoscaler {
 
     fn decide(&mut self, cluster: &mut Fork<'_>, now: SimTime) -> Decision {
         self.loop_number += 1;
-        let targets = cluster.groups().map(|(_, group)| group.target_size).collect();
+        self.turn = if self.last_loop_at == Some(now) { self.turn + 1 } else { 0 };
+        self.started_at.get_or_insert(now);
+        let targets: Vec<u32> = cluster.groups().map(|(_, group)| group.target_size).collect();
+        let salvo_counts = vec![0; targets.len()];
         let mut step = Step {
             fork: cluster,
             now,
@@ -501,25 +568,60 @@ impl NodeAutoscaler for ClusterAutoscaler {
             upcoming: Vec::new(),
             fakes: FakePods::default(),
             nodes: Vec::new(),
+            salvo_nodes: Vec::new(),
+            salvo_counts,
+            execution: Execution::default(),
             pods_change_at: None,
             scale_down_disabled: false,
             fork_is_bare: true,
             scale_down_idle_until: None,
             scale_down_reasons: Vec::new(),
         };
+        self.record(step.fork, |recorder, sight| recorder.begin_loop(sight, now));
         self.run(&mut step);
+        if let Some(recorder) = &mut self.recorder {
+            let (settings, registry) = (&self.settings, &self.registry);
+            let sight = Sight { cluster: step.fork, settings, registry };
+            recorder.decided(sight, &step.report, &self.scale_down, now);
+        }
         let idle_until = self.idle_until(&step);
         step.report.conditions = conditions_set(&step.actions);
         let mut reasons = self.told.news(step.fork, &step.report);
         reasons.append(&mut step.scale_down_reasons);
+        let takes_up_request = step.actions.iter().any(Action::takes_up_request);
+        if !step.report.started.is_empty() || takes_up_request {
+            self.productive_loop = self.loop_number;
+        }
+        self.execution = step.execution;
         self.last_loop_at = Some(now);
         self.last_loop = Some(step.report);
         Decision { actions: step.actions, reasons, idle_until }
     }
 
+    fn still_wants(&mut self, action: &Action) -> bool {
+        let Action::IncreaseSize { group, delta } = action else { return true };
+        let in_parallel = self.settings.parallel_scale_up;
+        let wants = self.execution.still_wants(*group, in_parallel);
+        if !wants && let Some(report) = &mut self.last_loop {
+            report.note_withdrawal(*group, *delta);
+        }
+        wants
+    }
+
+    fn limits(&self) -> Option<&Settings> {
+        Some(&self.settings)
+    }
+
+    fn was_productive(&self) -> bool {
+        self.productive_loop == self.loop_number && self.loop_number > 0
+    }
+
     fn resume(&mut self, cluster: &Cluster, now: SimTime) -> Vec<Action> {
         let mut actions = self.requests.resume(now);
         actions.extend(self.scale_down.resume(cluster, now));
+        if let Some(recorder) = &mut self.recorder {
+            recorder.resumed(cluster, &actions);
+        }
         actions
     }
 
@@ -532,19 +634,30 @@ impl NodeAutoscaler for ClusterAutoscaler {
         match action {
             Action::IncreaseSize { group, delta } if done => {
                 self.registry.register_scale_up(cluster, &self.settings, *group, *delta, now);
-                self.last_scale_up = Some(now);
+                // Of a scale-up that is refused in part upstream counts nothing as its last.
+                if self.execution.answer(*group, true).is_complete {
+                    self.last_scale_up = Some(now);
+                    self.productive_loop = self.loop_number;
+                }
                 self.last_scale_up_of.resize(cluster.group_count(), None);
                 self.last_scale_up_of[group.index()] = Some(now);
             }
             Action::IncreaseSize { group, .. } => {
-                self.registry.register_failure(*group, now);
+                let Outcome::Refused(words) = outcome else { return };
+                self.registry.register_failure(*group, ScaleUpError::refused(words), now);
                 self.requests.note_refusal();
-                if let (Outcome::Refused(words), Some(report)) = (outcome, &mut self.last_loop) {
-                    report.note_refusal(cluster, *group, words);
+                let scale_up = self.execution.answer(*group, false).scale_up;
+                if let Some(report) = &mut self.last_loop {
+                    report.note_refusal(cluster, *group, scale_up.unwrap_or(0), words);
                 }
             }
             Action::DeleteInstances { group, .. } => self.registry.invalidate_instances(*group),
             _ => self.scale_down.observe(action, outcome, cluster, now),
+        }
+        if let Some(recorder) = &mut self.recorder {
+            let (settings, registry) = (&self.settings, &self.registry);
+            let sight = Sight { cluster, settings, registry };
+            recorder.observed(sight, action, outcome, self.last_loop.as_ref());
         }
     }
 }
@@ -587,6 +700,10 @@ fn clean_up_taints(step: &mut Step<'_, '_>, settings: &Settings) {
         }
         let was_going = before.iter().any(|taint| taint.key == TO_BE_DELETED);
         let taints: Vec<_> = before.iter().filter(|one| !passes(&one.key)).cloned().collect();
+        let keys = [TO_BE_DELETED, DELETION_CANDIDATE].into_iter();
+        let keys = keys.filter(|key| before.iter().any(|one| one.key == *key && passes(key)));
+        let cleaned = (node, step.fork.node_name(node).to_owned(), keys.collect());
+        step.report.cleaned.push(cleaned);
         let uncordons = was_going && settings.cordon_node_before_terminating;
         let unschedulable = step.fork.node(node).unschedulable && !uncordons;
         step.fork.set_taints(node, &taints);
@@ -596,11 +713,16 @@ fn clean_up_taints(step: &mut Step<'_, '_>, settings: &Settings) {
 }
 
 impl Step<'_, '_> {
-    fn tell_cluster(&mut self, text: String) {
-        self.report.events.push(Reason { subject: Subject::Cluster, text });
+    fn increase_to_minimum(&mut self, increases: Vec<Increase>) {
+        self.increase(ScaleUpKind::MinSize, &increases);
+        if !increases.is_empty() {
+            self.report.scale_up.result = ScaleUpResult::Successful;
+        }
+        self.report.min_size_increases.extend(increases);
     }
 
-    fn increase(&mut self, increases: &[Increase]) {
+    fn increase(&mut self, kind: ScaleUpKind, increases: &[Increase]) {
+        self.execution.plan(kind, increases);
         for one in increases {
             self.targets[one.group.index()] = one.to;
             let delta = one.to - one.from;
@@ -630,5 +752,7 @@ impl Step<'_, '_> {
     }
 }
 
+#[cfg(test)]
+mod group_tests;
 #[cfg(test)]
 mod tests;

@@ -232,7 +232,7 @@ impl Fixture {
         self.describe(&decision)
     }
 
-    fn carry_out(&mut self, action: &Action) {
+    pub(crate) fn carry_out(&mut self, action: &Action) {
         match action {
             Action::IncreaseSize { group, delta } => {
                 let group = *group;

@@ -1,12 +1,31 @@
 //! What no strategy may ask for, whatever its rules: held against every decision before anyone acts.
+//!
+//! [`check`] is cheap and is asked of every decision, wherever it is carried out. What takes more
+//! (naive simulations, memory of earlier loops) is in the modules below and is asked by
+//! `plimsoll sim fuzz`. They count anew what strategies keep books on, and share no code with them
+//! beyond the cluster itself.
 
-use plimsoll_core::Cluster;
+mod limits;
+mod moves;
+mod retries;
+mod unregistered;
+
+pub use limits::check_limits;
+pub use moves::{Places, check_places, check_pods_left, nodes_that_start_to_go};
+pub use retries::Retries;
+pub use unregistered::Unregistered;
+
+mod pods;
+mod refusals;
+
+pub use pods::{check_deletion, check_eviction, check_moves};
+pub use refusals::RefusalWatch;
+
 use plimsoll_core::ids::{GroupId, NodeId, PodId};
+use plimsoll_core::{Cluster, SimDuration, SimTime};
 use thiserror::Error;
 
-use crate::action::{Action, Outcome};
-use crate::scale_up::limits::Quotas;
-use crate::settings::Settings;
+use crate::action::Action;
 
 /// A decision that must not be carried out.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -61,6 +80,32 @@ pub enum Violation {
         /// Its name, or its id where it has none.
         pod: String,
     },
+    /// The deletion of a node is begun although a pod on it cannot go.
+    #[error("node {node} is to go, and its pod {pod} cannot: {problem}")]
+    PodCannotGo {
+        /// The node.
+        node: String,
+        /// The pod.
+        pod: String,
+        /// Why it cannot.
+        problem: String,
+    },
+    /// A node is deleted with a pod that should have gone before.
+    #[error("node {node} is deleted while pod {pod} runs on it")]
+    PodLost {
+        /// The node.
+        node: String,
+        /// The pod.
+        pod: String,
+    },
+    /// A group that the cloud refused to enlarge is asked for more too soon.
+    #[error("group {group} is asked for more although it was refused at {refused_at}")]
+    BackoffIgnored {
+        /// The group.
+        group: String,
+        /// When it was refused.
+        refused_at: SimTime,
+    },
     /// A budget forbids an eviction that was taken for done.
     #[error("pod {pod} was evicted although disruption budget {budget} allows no disruption")]
     BudgetIgnored {
@@ -68,6 +113,62 @@ pub enum Violation {
         pod: String,
         /// The budget, `namespace/name`.
         budget: String,
+    },
+    /// A node would go whose pods find no other place.
+    #[error("node {node} starts to go, and its pods find no other place: {pods}")]
+    NowhereToGo {
+        /// The node.
+        node: String,
+        /// The pods that would have to move.
+        pods: String,
+    },
+    /// A node would go with a pod that must not be moved.
+    #[error("node {node} starts to go with pod {pod}, which must stay: {reason}")]
+    MustStay {
+        /// The node.
+        node: String,
+        /// The pod.
+        pod: String,
+        /// The rule, in upstream's words.
+        reason: &'static str,
+    },
+    /// A group that could not be enlarged is not left alone.
+    #[error(
+        "group {group} is to be enlarged, {since} after it failed; it is left alone for {wait}"
+    )]
+    RetriedTooSoon {
+        /// The group.
+        group: String,
+        /// The time since the failure.
+        since: SimDuration,
+        /// The time it has to be left alone.
+        wait: SimDuration,
+    },
+    /// A machine that has become no Node for too long is kept.
+    #[error(
+        "machine {machine} of group {group} has become no Node for {since} and is not given up"
+    )]
+    NotReplaced {
+        /// The group.
+        group: String,
+        /// The cloud's id of the machine.
+        machine: String,
+        /// The time since it was first seen so.
+        since: SimDuration,
+    },
+    /// A machine that has become no Node for too long counts as room to come.
+    #[error(
+        "group {group} counts {upcoming} machines as coming, of a target of {target} with {known} known"
+    )]
+    CountedAsComing {
+        /// The group.
+        group: String,
+        /// So many count as coming.
+        upcoming: u32,
+        /// So many were asked for.
+        target: u32,
+        /// So many are ready, or given up.
+        known: usize,
     },
 }
 
@@ -104,58 +205,6 @@ pub fn check(cluster: &Cluster, actions: &[Action]) -> Result<(), Violation> {
         }
     }
     Ok(())
-}
-
-/// Holds increases against the limits of the whole cluster: `max-nodes-total` (over what groups
-/// have been asked for and nodes of no group), `cores-total`, `memory-total`, `gpu-total`.
-///
-/// # Errors
-/// The first limit that an increase would exceed.
-pub fn check_limits(
-    cluster: &Cluster,
-    settings: &Settings,
-    actions: &[Action],
-) -> Result<(), Violation> {
-    let mut quotas = Quotas::new(cluster, settings);
-    let mut nodes = i64::try_from(cluster.node_count()).unwrap_or(i64::MAX);
-    let most = i64::from(settings.max_nodes_total);
-    for action in actions {
-        let Action::IncreaseSize { group, delta } = action else { continue };
-        nodes += i64::from(*delta);
-        if most > 0 && nodes > most {
-            return Err(Violation::QuotaExceeded { resource: "nodes".to_owned() });
-        }
-        let template = &cluster.group(*group).spec.template;
-        let demand = quotas.demand(template);
-        if quotas.allowed(&demand, *delta) < *delta {
-            let resource = quotas.exceeded_by(&demand).first().map_or("cpu or memory", |one| one);
-            return Err(Violation::QuotaExceeded { resource: resource.to_owned() });
-        }
-        quotas.take(&demand, *delta);
-    }
-    Ok(())
-}
-
-/// Holds what became of an eviction against the budgets as they were before it.
-///
-/// # Errors
-/// When it was done although a budget that covers the pod allowed no disruption.
-pub fn check_eviction(
-    before: &Cluster,
-    action: &Action,
-    outcome: &Outcome,
-) -> Result<(), Violation> {
-    let Action::Evict { pod, .. } = action else { return Ok(()) };
-    if *outcome != Outcome::Done || before.find_pod(*pod).is_none() {
-        return Ok(());
-    }
-    match before.budgets_of(*pod).find(|(_, budget)| budget.disruptions_allowed < 1) {
-        None => Ok(()),
-        Some((_, budget)) => Err(Violation::BudgetIgnored {
-            pod: before.pod_full_name(*pod),
-            budget: format!("{}/{}", budget.object.namespace, budget.object.name),
-        }),
-    }
 }
 
 fn increase(
@@ -215,58 +264,4 @@ fn evict(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::action::DeletionCause;
-    use crate::fixture::Fixture;
-    use plimsoll_core::SimTime;
-
-    fn delete(node: NodeId) -> Action {
-        let (cause, decided_at) = (DeletionCause::Empty, SimTime(0));
-        Action::DeleteNode { node, cause, decided_at }
-    }
-
-    fn text(result: Result<(), Violation>) -> String {
-        result.map_or_else(|violation| violation.to_string(), |()| "fine".to_owned())
-    }
-
-    #[test]
-    fn groups_stay_between_their_minimum_and_maximum() {
-        let mut fixture = Fixture::default();
-        let group = fixture.group("a", 1, 3, "4", "16Gi");
-        let (first, second) = (fixture.node("n1", "a"), fixture.node("n2", "a"));
-        let cluster = &fixture.cluster;
-        let increase = |delta| Action::IncreaseSize { group, delta };
-        let lines = [
-            text(check(cluster, &[increase(1)])),
-            text(check(cluster, &[increase(1), increase(1)])),
-            text(check(cluster, &[increase(0)])),
-            text(check(cluster, &[delete(first)])),
-            text(check(cluster, &[delete(first), delete(second)])),
-            text(check(cluster, &[increase(1), delete(first), delete(first)])),
-        ];
-        expect_test::expect![[r#"
-            fine
-            group a would have 4 machines, more than its maximum of 3
-            group a is to be enlarged by 0
-            fine
-            group a would have 0 machines, fewer than its minimum of 1
-            node NodeId(0) is deleted twice or is not there"#]]
-        .assert_eq(&lines.join("\n"));
-    }
-
-    #[test]
-    fn limits_of_the_whole_cluster_hold_for_all_increases_together() {
-        let mut fixture = Fixture::default();
-        let group = fixture.group("a", 0, 9, "4", "16Gi");
-        fixture.node("n1", "a");
-        let increase = |delta| Action::IncreaseSize { group, delta };
-        let cores = fixture.settings(&[("cores-total", "0:12")]);
-        let nodes = fixture.settings(&[("max-nodes-total", "2")]);
-        let cluster = &fixture.cluster;
-        assert!(check_limits(cluster, &cores, &[increase(2)]).is_ok());
-        assert!(check_limits(cluster, &cores, &[increase(1), increase(2)]).is_err());
-        assert!(check_limits(cluster, &nodes, &[increase(1)]).is_ok());
-        assert!(check_limits(cluster, &nodes, &[increase(2)]).is_err());
-    }
-}
+mod tests;

@@ -21,6 +21,7 @@ pub mod registry;
 pub mod scale_down;
 pub mod scale_up;
 pub mod settings;
+pub mod status;
 pub mod taints;
 pub mod threshold;
 
@@ -38,7 +39,8 @@ use plimsoll_core::{Cluster, Fork, SimTime};
 ///
 /// The driver keeps to this protocol:
 /// 1. At each loop instant it calls [`decide`](NodeAutoscaler::decide), carries the actions out in
-///    order, and hands each outcome to [`observe`](NodeAutoscaler::observe) at once.
+///    order, as far as they are [still wanted](NodeAutoscaler::still_wants), and hands each outcome to
+///    [`observe`](NodeAutoscaler::observe) at once.
 /// 2. Then, and first thing at each instant that [`next_resume`](NodeAutoscaler::next_resume)
 ///    names, it calls [`resume`](NodeAutoscaler::resume) over and over, carrying out and observing
 ///    the actions of each call, until a call gives none.
@@ -48,6 +50,24 @@ pub trait NodeAutoscaler {
 
     /// One loop: what to do and why. What it tries on the fork is gone when it returns.
     fn decide(&mut self, cluster: &mut Fork<'_>, now: SimTime) -> Decision;
+
+    /// Asked right before an action of the last decision is carried out: whether it is still wanted
+    /// after what became of those before it. If not, the driver passes it over.
+    fn still_wants(&mut self, _action: &Action) -> bool {
+        true
+    }
+
+    /// The flags whose limits of the whole cluster every decision is held against; `None`: the
+    /// strategy has no such limits.
+    fn limits(&self) -> Option<&Settings> {
+        None
+    }
+
+    /// Whether the last loop came to something: it has enlarged a group or begun to delete a node.
+    /// Where loops are frequent, others follow at once.
+    fn was_productive(&self) -> bool {
+        false
+    }
 
     /// Goes on with what earlier decisions began (taint, wait, evict, delete).
     fn resume(&mut self, cluster: &Cluster, now: SimTime) -> Vec<Action>;

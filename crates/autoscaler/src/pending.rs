@@ -18,6 +18,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::injection::FakePods;
 use crate::registry::GPU_RESOURCE;
+use crate::scale_up::equivalence::HopelessClaimants;
 use crate::settings::Settings;
 
 /// Overrides `new-pod-scale-up-delay` for one pod, where it is longer.
@@ -146,15 +147,21 @@ impl PendingPods {
     ) -> Sorted {
         let mut sorted = Sorted::default();
         let mut waiting = self.waiting_pods(fork, settings, &mut sorted, now);
+        // A stand-in is looked for where its pod was placed in the loop before.
         let real = waiting.len();
-        waiting.extend(drained.iter().map(|pod| stand_in(fork, *pod)));
+        let mut originals: FxHashMap<PodId, u64> = FxHashMap::default();
+        for pod in drained {
+            let stand_in = stand_in(fork, *pod);
+            originals.insert(stand_in, fork.pod(*pod).serial);
+            waiting.push(stand_in);
+        }
         let mut stand_ins: FxHashSet<PodId> = waiting[real..].iter().copied().collect();
         if !fakes.is_empty() {
             self.expendable.look_at_new_shapes(fork, settings);
             let counts = |pod: &PodId| !self.expendable.contains(fork.pod(*pod).shape);
             waiting.extend(fakes.iter().filter(counts));
         }
-        let unreal = Unreal { stand_ins: &stand_ins, fakes };
+        let unreal = Unreal { originals: &originals, fakes };
         let mut homeless = self.place(fork, upcoming, waiting, &unreal, &mut sorted, now);
         stand_ins.extend(fakes.iter());
         homeless.retain(|pod| {
@@ -256,6 +263,7 @@ impl PendingPods {
         let keys: FxHashMap<NodeId, (u32, u32)> =
             upcoming.iter().map(|one| (one.node, one.key)).collect();
         let mut hopeless: FxHashSet<ShapeId> = FxHashSet::default();
+        let mut claimants = HopelessClaimants::default();
         let mut homeless = Vec::new();
         for id in pods {
             let shape = fork.pod(id).shape;
@@ -264,24 +272,24 @@ impl PendingPods {
                 continue;
             }
             let serial = unreal.key(fork, id);
-            let hinted = serial.and_then(|serial| self.hints.get(fork, serial, upcoming));
+            let hinted = self.hints.get(fork, serial, upcoming);
             let node = match hinted.filter(|node| fork.fits(shape, *node)) {
                 Some(node) => Some(node),
+                None if claimants.has_one_like(fork, id) => None,
                 None => fork.first_fit(shape, NodeId(self.next_start)).inspect(|node| {
                     self.next_start = node.0 + 1;
                 }),
             };
             let Some(node) = node else {
                 hopeless.insert(shape);
+                claimants.note(fork, id);
                 homeless.push(id);
                 continue;
             };
-            fork.bind(id, node, now);
+            fork.bind_with_devices(id, node, now);
             sorted.outcomes.push((id, PodOutcome::FitsExisting));
-            if let Some(serial) = serial {
-                let key = keys.get(&node).copied();
-                self.hints.set(fork, serial, node, key);
-            }
+            let key = keys.get(&node).copied();
+            self.hints.set(fork, serial, node, key);
         }
         homeless
     }
@@ -289,17 +297,17 @@ impl PendingPods {
 
 /// Which pods to place are not what they seem.
 struct Unreal<'a> {
-    /// They stand for bound ones which will have to move.
-    stand_ins: &'a FxHashSet<PodId>,
+    /// The serials of bound pods which will have to move, by who stands for them.
+    originals: &'a FxHashMap<PodId, u64>,
     /// They do not exist.
     fakes: &'a FakePods,
 }
 
 impl Unreal<'_> {
-    /// What the place of a pod is remembered by, if it is.
-    fn key(&self, cluster: &Cluster, pod: PodId) -> Option<u64> {
-        let real = || (!self.stand_ins.contains(&pod)).then(|| cluster.pod(pod).serial);
-        self.fakes.hint_key(pod).or_else(real)
+    /// What the place of a pod is remembered by.
+    fn key(&self, cluster: &Cluster, pod: PodId) -> u64 {
+        let known = self.fakes.hint_key(pod).or_else(|| self.originals.get(&pod).copied());
+        known.unwrap_or_else(|| cluster.pod(pod).serial)
     }
 }
 

@@ -11,18 +11,19 @@ mod instances;
 mod nodes;
 
 pub use groups::{GroupState, IncorrectSize, ScaleUpRequest};
+pub(crate) use nodes::waits_for_gpu;
 pub(crate) use nodes::{GPU_LABEL, GPU_RESOURCE};
 pub use nodes::{NodeClass, NodeState};
 
 use std::sync::Arc;
 
+use plimsoll_core::devices::PoolCounts;
 use plimsoll_core::ids::{GroupId, NodeId};
 use plimsoll_core::{Cluster, SimTime};
 
-use crate::Reason;
 use crate::backoff::Backoff;
-use crate::settings::Settings;
-use groups::group_reason;
+use crate::settings::{GroupOptions, Settings};
+use crate::status::{Event, ScaleUpError};
 use nodes::NodeScan;
 
 /// The registry. See the module's text.
@@ -38,11 +39,23 @@ pub struct Registry {
 /// What an update found.
 #[derive(Clone, Debug, Default)]
 pub struct RegistryUpdate {
-    /// Requests that timed out, with the number of nodes that are still missing; the target is to
-    /// be lowered by as many.
-    pub timed_out: Vec<(GroupId, u32)>,
+    /// Scale-ups that have come to nothing.
+    pub failures: Vec<FailedScaleUp>,
     /// What is worth telling.
-    pub reasons: Vec<Reason>,
+    pub events: Vec<Event>,
+}
+
+/// A scale-up that has come to nothing, or a part of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedScaleUp {
+    /// The group.
+    pub group: GroupId,
+    /// How many nodes did not come.
+    pub count: u32,
+    /// Why.
+    pub error: ScaleUpError,
+    /// The request timed out: the target is to be lowered by as many.
+    pub is_reverted: bool,
 }
 
 impl Registry {
@@ -68,16 +81,44 @@ impl Registry {
     ) -> RegistryUpdate {
         let mut update = RegistryUpdate::default();
         self.changed = false;
-        self.groups.resize_with(cluster.group_count(), GroupState::default);
+        self.take_over_options(cluster, settings);
         self.fetch_instances(cluster, settings, now);
         self.scan.run(cluster, settings, now, &mut self.groups);
-        self.update_unregistered(cluster, settings, now);
+        self.update_unregistered(cluster, now);
         self.update_ranges(cluster);
         self.update_requests(cluster, now, &mut update);
-        self.notice_creation_errors(cluster, settings, now, &mut update);
+        self.notice_creation_errors(cluster, now, &mut update);
         self.update_ranges(cluster);
         self.update_incorrect_sizes(now);
         update
+    }
+
+    /// Brings the groups up to date with what the cluster says of them.
+    fn take_over_options(&mut self, cluster: &Cluster, settings: &Settings) {
+        self.groups.resize_with(cluster.group_count(), GroupState::default);
+        let flags = GroupOptions::of_flags(settings);
+        for (id, group) in cluster.groups() {
+            let options = flags.for_group(&group.spec);
+            let state = &mut self.groups[id.index()];
+            state.max_node_provision_time = options.max_node_provision_time;
+            if state.max_node_startup_time != options.max_node_startup_time {
+                state.max_node_startup_time = options.max_node_startup_time;
+                self.scan.look_anew();
+            }
+        }
+    }
+
+    /// Looks at the nodes alone: [`Self::nodes`], [`Self::classes`] and [`Self::ready_count`] are up
+    /// to date then.
+    pub fn look_at_nodes(&mut self, cluster: &Cluster, settings: &Settings, now: SimTime) {
+        self.take_over_options(cluster, settings);
+        self.scan.run(cluster, settings, now, &mut self.groups);
+    }
+
+    /// Says which pools of devices a node of each group must have to be ready, by group; an empty list:
+    /// none. Before [`Registry::update`].
+    pub fn expect_pools(&mut self, pools: Vec<PoolCounts>) {
+        self.scan.expect_pools(pools);
     }
 
     fn update_requests(&mut self, cluster: &Cluster, now: SimTime, update: &mut RegistryUpdate) {
@@ -91,14 +132,14 @@ impl Registry {
             } else if request.expected_by < now {
                 state.request = None;
                 self.changed = true;
-                self.backoff.fail(id, now);
-                update.timed_out.push((id, request.increase));
                 let waited = now - request.requested_at;
                 let name = &group.spec.name;
-                let text = format!(
-                    "ScaleUpTimedOut: Nodes added to group {name} failed to register within {waited}"
-                );
-                update.reasons.push(group_reason(name, text));
+                let error = ScaleUpError::timed_out(name, waited);
+                self.backoff.fail(id, error.clone(), now);
+                update.events.push(Event::scale_up_timed_out(name, waited));
+                let count = request.increase;
+                let failure = FailedScaleUp { group: id, count, error, is_reverted: true };
+                update.failures.push(failure);
             }
         }
     }
@@ -124,15 +165,15 @@ impl Registry {
         delta: u32,
         now: SimTime,
     ) {
-        self.groups.resize_with(cluster.group_count(), GroupState::default);
+        self.take_over_options(cluster, settings);
         let state = &mut self.groups[group.index()];
-        state.add_to_request(i64::from(delta), now, settings);
+        state.add_to_request(i64::from(delta), now);
         state.update_range(cluster.group(group).target_size);
     }
 
     /// Notes that a group could not be enlarged: it is left alone for a while.
-    pub fn register_failure(&mut self, group: GroupId, now: SimTime) {
-        self.backoff.fail(group, now);
+    pub fn register_failure(&mut self, group: GroupId, error: ScaleUpError, now: SimTime) {
+        self.backoff.fail(group, error, now);
     }
 
     /// Forgets the cached list of machines of a group.
@@ -160,6 +201,12 @@ impl Registry {
         self.scan.ready_count
     }
 
+    /// How many nodes are unready for want of their GPUs or devices.
+    #[must_use]
+    pub fn resource_unready_count(&self) -> u32 {
+        self.scan.resource_unready_count
+    }
+
     /// What is known of a group, as of the last update.
     #[must_use]
     pub fn group(&self, group: GroupId) -> &GroupState {
@@ -185,6 +232,12 @@ impl Registry {
         self.backoff.is_backed_off(group, now)
     }
 
+    /// Why a group is in back-off; `None`: it is not.
+    #[must_use]
+    pub fn backed_off_for(&self, group: GroupId, now: SimTime) -> Option<&ScaleUpError> {
+        self.backoff.error(group, now)
+    }
+
     /// How many nodes are on their way to a group, as far as they may count as room: none without
     /// an open request or during back-off.
     #[must_use]
@@ -193,8 +246,18 @@ impl Registry {
         if state.request.is_none() || self.is_backed_off(group, now) {
             return 0;
         }
-        let there = state.ready + state.unready + state.long_unregistered;
-        u32::try_from(state.target - i64::from(there)).unwrap_or(0)
+        u32::try_from(state.missing()).unwrap_or(0)
+    }
+
+    /// How many nodes of a group work or are still expected to: nodes that are ready or have not
+    /// started, and machines that may yet become Nodes. Neither nodes that have broken down nor
+    /// machines that have failed count.
+    #[must_use]
+    pub fn live(&self, group: GroupId, now: SimTime) -> u32 {
+        let state = &self.groups[group.index()];
+        let failed = u32::try_from(state.failed_ids.len()).unwrap_or(u32::MAX);
+        let expected = state.not_started + state.unregistered.saturating_sub(failed);
+        state.ready + expected.max(self.upcoming(group, now))
     }
 
     /// Whether few enough nodes are unready for the autoscaler to go on.
@@ -219,12 +282,8 @@ impl Registry {
 
     /// Machines that have not become Nodes for too long, by group.
     #[must_use]
-    pub fn never_registered(
-        &self,
-        settings: &Settings,
-        now: SimTime,
-    ) -> Vec<(GroupId, Vec<Arc<str>>)> {
-        self.by_group(|state| state.long_unregistered_ids(settings, now))
+    pub fn never_registered(&self, now: SimTime) -> Vec<(GroupId, Vec<Arc<str>>)> {
+        self.by_group(|state| state.long_unregistered_ids(now))
     }
 
     fn by_group(
@@ -240,11 +299,11 @@ impl Registry {
     /// Groups that have had too few Nodes for too long without machines that explain it, and by
     /// how many their target is to be lowered.
     #[must_use]
-    pub fn sizes_to_fix(&self, settings: &Settings, now: SimTime) -> Vec<(GroupId, u32)> {
+    pub fn sizes_to_fix(&self, now: SimTime) -> Vec<(GroupId, u32)> {
         let all = self.groups.iter().enumerate();
         all.filter_map(|(index, state)| {
             let size = state.incorrect.as_ref()?;
-            let overdue = size.first_seen + settings.max_node_provision_time < now;
+            let overdue = size.first_seen + state.max_node_provision_time < now;
             let missing = size.expected - size.registered;
             let by = u32::try_from(missing).ok().filter(|by| overdue && *by > 0)?;
             Some((GroupId::at(index), by))
@@ -261,13 +320,13 @@ impl Registry {
     /// The first instant after `now` at which an update of the same cluster could come out
     /// differently.
     #[must_use]
-    pub fn next_change(&self, cluster: &Cluster, settings: &Settings, now: SimTime) -> SimTime {
+    pub fn next_change(&self, cluster: &Cluster, now: SimTime) -> SimTime {
         let mut next = self.scan.next_change;
         next = next.min(self.backoff.next_end(now).unwrap_or(SimTime::MAX));
         let mut stale = false;
         for (id, group) in cluster.groups() {
             let state = &self.groups[id.index()];
-            next = next.min(state.next_change(settings, now));
+            next = next.min(state.next_change(now));
             let fresh = |list: &instances::CachedInstances| list.is(&group.instances);
             stale |= !state.cached.as_ref().is_some_and(fresh);
         }

@@ -6,6 +6,7 @@
 //!
 //! Source: `core/scaledown` of Cluster Autoscaler release 1.36.
 
+mod atomic;
 mod candidates;
 mod cooldown;
 mod findings;
@@ -29,7 +30,7 @@ use plimsoll_core::ids::{GroupId, NodeId, PodId};
 use plimsoll_core::{Cluster, Fork, PodPhase, SimDuration, SimTime};
 
 use crate::action::DeletionCause;
-use crate::actuation::{DeletionEnd, DeletionStart, Deletions, crop_to_budgets};
+use crate::actuation::{Bucket, DeletionEnd, DeletionStart, Deletions, crop_to_budgets};
 use crate::loop_context::LoopContext;
 use crate::settings::Settings;
 use crate::{Action, Outcome, Reason};
@@ -40,7 +41,7 @@ use planner::Planner;
 use told::Told;
 
 /// The scale-down half of the autoscaler.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ScaleDown {
     settings: Settings,
     planner: Planner,
@@ -167,7 +168,7 @@ impl ScaleDown {
             );
         }
         let idle_until = if actions.is_empty() && !context.scale_down_disabled {
-            self.idle_until(context, cooldown_ends, now)
+            self.idle_until(fork, context, cooldown_ends, now)
         } else {
             None
         };
@@ -202,18 +203,13 @@ impl ScaleDown {
         now: SimTime,
     ) -> (ScaleDownResult, Vec<Action>, Vec<StartedScaleDown>) {
         let (empty, drains) = self.ripe_nodes(cluster, context, now);
+        self.deletions.begin_round();
         let in_progress = self.deletions.counts();
-        let (empty_count, drain_count) =
-            crop_to_budgets(&self.settings, in_progress, empty.len(), drains.len());
-        let starts: Vec<DeletionStart> = empty[..empty_count]
-            .iter()
-            .map(|node| DeletionStart { node: *node, cause: DeletionCause::Empty })
-            .chain(
-                drains[..drain_count]
-                    .iter()
-                    .map(|node| DeletionStart { node: *node, cause: DeletionCause::Underutilized }),
-            )
-            .collect();
+        let (settings, size_of) =
+            (&self.settings, |group| atomic::size_of(cluster, context, group));
+        let (empty, drains) = crop_to_budgets(settings, in_progress, &empty, &drains, &size_of);
+        let mut starts = starts_of(empty, DeletionCause::Empty);
+        starts.extend(starts_of(drains, DeletionCause::Underutilized));
         if starts.is_empty() {
             return (ScaleDownResult::NoNodeDeleted, Vec::new(), Vec::new());
         }
@@ -229,10 +225,10 @@ impl ScaleDown {
         cluster: &Cluster,
         context: &LoopContext<'_>,
         now: SimTime,
-    ) -> (Vec<NodeId>, Vec<NodeId>) {
+    ) -> (Vec<(NodeId, GroupId)>, Vec<(NodeId, GroupId)>) {
         let list = self.planner.unneeded.list();
         if !self.planner.findings.are_kept
-            && !list.iter().any(|one| self.ripe_from(context, one) <= now)
+            && !list.iter().any(|one| self.ripe_from(cluster, context, one) <= now)
         {
             return (Vec::new(), Vec::new());
         }
@@ -256,13 +252,16 @@ impl ScaleDown {
         }
         // Stable: among equals the order of the planner stays.
         ripe.sort_by_key(|one| (one.needs_drain, one.is_risky));
+        let ripe = atomic::whole_groups_last(cluster, context, ripe, &mut held);
         let (waits, goes): (Vec<_>, Vec<_>) =
             ripe.into_iter().partition(|one| one.awaits_completion);
         held.extend(
             waits.iter().map(|one| (one.node, UnremovableReason::BlockedByOnCompletionPod)),
         );
         let (drains, empty): (Vec<_>, Vec<_>) = goes.into_iter().partition(|one| one.needs_drain);
-        let ids = |list: Vec<&UnneededNode>| list.iter().map(|one| one.node).collect();
+        let ids = |list: Vec<&UnneededNode>| {
+            list.iter().map(|one| (one.node, group_of(cluster, one.node))).collect()
+        };
         let answer = (ids(empty), ids(drains));
         for (node, reason) in held {
             self.planner.findings.unremovable(node, reason);
@@ -283,14 +282,14 @@ impl ScaleDown {
         if is_disabled_by_annotation(cluster, one.node) {
             return Some(UnremovableReason::ScaleDownDisabledAnnotation);
         }
-        if self.ripe_from(context, one) > now {
+        if self.ripe_from(cluster, context, one) > now {
             return Some(if context.is_ready(one.node) {
                 UnremovableReason::NotUnneededLongEnough
             } else {
                 UnremovableReason::NotUnreadyLongEnough
             });
         }
-        let group = cluster.node(one.node).group.expect("candidates belong to groups");
+        let group = group_of(cluster, one.node);
         if sizes[group.index()] <= as_size(cluster.group(group).spec.min_size) {
             return Some(UnremovableReason::NodeGroupMinSizeReached);
         }
@@ -303,11 +302,17 @@ impl ScaleDown {
 
     /// The first instant at which the node has been unneeded for long enough: strictly longer than
     /// the flag says, except that no time at all is over at once.
-    fn ripe_from(&self, context: &LoopContext<'_>, one: &UnneededNode) -> SimTime {
+    fn ripe_from(
+        &self,
+        cluster: &Cluster,
+        context: &LoopContext<'_>,
+        one: &UnneededNode,
+    ) -> SimTime {
+        let options = self.settings.of_group(&cluster.group(group_of(cluster, one.node)).spec);
         let time = if context.is_ready(one.node) {
-            self.settings.scale_down_unneeded_time
+            options.scale_down_unneeded_time
         } else {
-            self.settings.scale_down_unready_time
+            options.scale_down_unready_time
         };
         if time <= SimDuration::ZERO { one.since } else { one.since + time + TICK }
     }
@@ -329,21 +334,25 @@ impl ScaleDown {
                 pods.into_iter().filter(|pod| runs_here(pod)).collect()
             }
         };
-        let group = state.group.expect("candidates belong to groups");
+        let group = group_of(cluster, start.node);
         StartedScaleDown { node: start.node, group, cause: start.cause, moves, evicts }
     }
 
     /// See [`ScaleDownOutcome::idle_until`].
     fn idle_until(
         &self,
+        cluster: &Cluster,
         context: &LoopContext<'_>,
         cooldown_ends: SimTime,
         now: SimTime,
     ) -> Option<SimTime> {
+        if self.deletions.remembers_failures() {
+            return None;
+        }
         let mut until = self.planner.holds_until()?;
         let (empty, drains) = self.deletions.counts();
         for one in self.planner.unneeded.list() {
-            let ripe_from = self.ripe_from(context, one);
+            let ripe_from = self.ripe_from(cluster, context, one);
             if ripe_from > now {
                 until = until.min(ripe_from.max(cooldown_ends));
             } else if cooldown_ends > now {
@@ -363,7 +372,6 @@ impl ScaleDown {
 
     /// Forgets which nodes are unneeded, as upstream does while the cluster is unhealthy.
     pub fn forget_unneeded(&mut self) {
-        self.planner.pass();
         self.planner.unneeded.clear();
     }
 
@@ -475,6 +483,18 @@ fn not_tried() -> ScaleDownOutcome {
         started: Vec::new(),
         idle_until: Some(SimTime::MAX),
     }
+}
+
+fn starts_of(buckets: Vec<Bucket>, cause: DeletionCause) -> Vec<DeletionStart> {
+    let starts = buckets.into_iter().flat_map(|bucket| {
+        let batch_size = bucket.batch_size;
+        bucket.nodes.into_iter().map(move |node| DeletionStart { node, cause, batch_size })
+    });
+    starts.collect()
+}
+
+fn group_of(cluster: &Cluster, node: NodeId) -> GroupId {
+    cluster.node(node).group.expect("candidates belong to groups")
 }
 
 fn as_size(flag: u32) -> usize {

@@ -7,11 +7,13 @@
 
 mod expanders;
 mod flags;
+mod group_options;
 mod priorities;
 mod values;
 
 pub use expanders::Expander;
 pub use flags::{FlagEffect, flag_effect, flag_names};
+pub use group_options::GroupOptions;
 pub(crate) use priorities::LEAST_PREFERRED;
 pub use priorities::{Priorities, PrioritiesError};
 pub use values::{Bounds, GpuBounds, SettingError, SettingValue};
@@ -19,6 +21,7 @@ pub use values::{Bounds, GpuBounds, SettingError, SettingValue};
 use std::collections::BTreeMap;
 
 use plimsoll_core::SimDuration;
+use plimsoll_core::drain::DrainRules;
 
 /// One gibibyte: the unit of `memory-total`.
 const GIB: i64 = 1 << 30;
@@ -70,8 +73,21 @@ pub struct Settings {
     pub max_free_difference_ratio: f64,
     /// `max-allocatable-difference-ratio`.
     pub max_allocatable_difference_ratio: f64,
-    /// `enforce-node-group-min-size`.
+    /// `enforce-node-group-min-size`: what the cloud has been asked for is held against the minimum.
     pub enforce_node_group_min_size: bool,
+    /// `plimsoll-enforce-min-size-on-live-nodes` (not upstream's): the nodes that work or are on
+    /// their way are held against the minimum.
+    pub enforce_min_size_on_live_nodes: bool,
+    /// `parallel-scale-up`: an increase that is refused does not keep others of its scale-up back.
+    pub parallel_scale_up: bool,
+    /// `salvo-scale-up`: a loop goes on with further scale-ups while they succeed.
+    pub salvo_scale_up: bool,
+    /// `salvo-scale-up-budget`: no further scale-up begins after this time. A loop takes no virtual
+    /// time, so that only 0 is ever used up.
+    pub salvo_scale_up_budget: SimDuration,
+    /// `scaleup-simulation-for-skipped-node-groups-enabled`: what refuses a pod is said of skipped
+    /// groups too.
+    pub simulates_skipped_groups: bool,
     /// `force-ds`: DaemonSets without a pod on a group's nodes count too.
     pub force_ds: bool,
     /// `scale-from-unschedulable`: cordoned nodes may stand for their group.
@@ -123,6 +139,8 @@ pub struct Settings {
     /// `check-capacity-processor-instance`: only requests that name it are served; empty: those that
     /// name none.
     pub check_capacity_processor_instance: String,
+    /// `emit-per-nodegroup-metrics`: metrics tell groups apart.
+    pub emit_per_nodegroup_metrics: bool,
     /// `scale-down-enabled`.
     pub scale_down_enabled: bool,
     /// `scale-down-unready-enabled`.
@@ -218,6 +236,11 @@ impl Default for Settings {
             max_free_difference_ratio: 0.05,
             max_allocatable_difference_ratio: 0.05,
             enforce_node_group_min_size: false,
+            enforce_min_size_on_live_nodes: false,
+            parallel_scale_up: false,
+            salvo_scale_up: false,
+            salvo_scale_up_budget: SimDuration::from_mins(1),
+            simulates_skipped_groups: false,
             force_ds: false,
             scale_from_unschedulable: false,
             node_info_cache_expire_time: SimDuration::from_hours(87_600),
@@ -243,6 +266,7 @@ impl Default for Settings {
             check_capacity_batch_processing: false,
             check_capacity_provisioning_request_max_batch_size: 10,
             check_capacity_processor_instance: String::new(),
+            emit_per_nodegroup_metrics: false,
             scale_down_enabled: true,
             scale_down_unready_enabled: true,
             scale_down_utilization_threshold: 0.5,
@@ -282,6 +306,18 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// What the flags say about which pods may move.
+    #[must_use]
+    pub fn drain_rules(&self) -> DrainRules {
+        DrainRules {
+            skip_nodes_with_system_pods: self.skip_nodes_with_system_pods,
+            skip_nodes_with_local_storage: self.skip_nodes_with_local_storage,
+            skip_nodes_with_custom_controller_pods: self.skip_nodes_with_custom_controller_pods,
+            min_replica_count: self.min_replica_count,
+            blocking_system_pod_timeout: self.blocking_system_pod_disruption_timeout,
+        }
+    }
+
     /// The defaults, changed by `values`: upstream's flag names without the dashes.
     ///
     /// # Errors

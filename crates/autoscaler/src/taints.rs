@@ -17,7 +17,7 @@ const STARTUP_PREFIXES: [&str; 2] = [
 /// The prefix of status taints.
 const STATUS_PREFIX: &str = "status-taint.cluster-autoscaler.kubernetes.io/";
 /// Taints that mirror a node's conditions: a new node does not have them.
-const CONDITION_TAINTS: [&str; 9] = [
+const CONDITION_TAINTS: [&str; 11] = [
     "node.kubernetes.io/not-ready",
     "node.kubernetes.io/unreachable",
     "node.kubernetes.io/unschedulable",
@@ -27,6 +27,8 @@ const CONDITION_TAINTS: [&str; 9] = [
     "node.kubernetes.io/pid-pressure",
     "node.cloudprovider.kubernetes.io/uninitialized",
     "node.cloudprovider.kubernetes.io/shutdown",
+    "cloud.google.com/impending-node-termination",
+    "NodeWithImpairedVolumes",
 ];
 
 /// Whether a node with this taint counts as not ready.
@@ -56,8 +58,29 @@ pub fn lasting_taints(settings: &Settings, taints: &[Taint]) -> Vec<Taint> {
             || key == DELETION_CANDIDATE
             || CONDITION_TAINTS.contains(&key)
             || is_startup_taint(settings, key)
-            || key.starts_with(STATUS_PREFIX)
-            || settings.status_taints.iter().any(|one| one == key)
+            || is_status_taint(settings, key)
     };
     taints.iter().filter(|taint| !passes(&taint.key)).cloned().collect()
+}
+
+/// Whether a taint tells a node's state, so that a new node does not have it.
+fn is_status_taint(settings: &Settings, key: &str) -> bool {
+    key.starts_with(STATUS_PREFIX) || settings.status_taints.iter().any(|one| one == key)
+}
+
+/// The type under which metrics count a taint: the key itself only where upstream knows it.
+#[must_use]
+pub fn reported_taint_type<'a>(settings: &Settings, key: &'a str) -> &'a str {
+    const IGNORE_PREFIX: &str = STARTUP_PREFIXES[1];
+    if key.starts_with(IGNORE_PREFIX) {
+        IGNORE_PREFIX
+    } else if key == TO_BE_DELETED || key == DELETION_CANDIDATE || CONDITION_TAINTS.contains(&key) {
+        key
+    } else if is_startup_taint(settings, key) {
+        "startup-taint"
+    } else if is_status_taint(settings, key) {
+        "status-taint"
+    } else {
+        "other"
+    }
 }

@@ -62,7 +62,7 @@ impl Default for ThresholdSettings {
 }
 
 /// The strategy. See the module's text.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Threshold {
     settings: ThresholdSettings,
     /// Cluster Autoscaler's flags at their defaults: they say when a node counts as ready.
@@ -71,7 +71,6 @@ pub struct Threshold {
     templates: Templates,
     last_action_at: Option<SimTime>,
     draining: Option<Draining>,
-    loop_number: u64,
     told_of_misfits: bool,
 }
 
@@ -82,8 +81,9 @@ struct Draining {
     node_serial: u64,
     since: SimTime,
     cause: DeletionCause,
-    /// The call that deletes it was made.
-    is_deleting: bool,
+    /// When the call that deletes it was made last. One that was refused is made again at the next
+    /// instant, not at once.
+    asked_at: Option<SimTime>,
 }
 
 impl Threshold {
@@ -98,7 +98,6 @@ impl Threshold {
             flags,
             last_action_at: None,
             draining: None,
-            loop_number: 0,
             told_of_misfits: false,
         }
     }
@@ -162,16 +161,25 @@ impl Threshold {
     }
 
     /// Begins to remove the emptiest node that may go.
-    fn scale_down(&mut self, fork: &Fork<'_>, now: SimTime, decision: &mut Decision) {
+    fn scale_down(
+        &mut self,
+        fork: &Fork<'_>,
+        failed: &[(GroupId, Vec<Arc<str>>)],
+        now: SimTime,
+        decision: &mut Decision,
+    ) {
+        // Machines that are given up in this loop count no more.
+        let size = |id: GroupId| {
+            let given_up = failed.iter().find(|(of, _)| *of == id).map_or(0, |(_, ids)| ids.len());
+            let given_up = u32::try_from(given_up).unwrap_or(u32::MAX);
+            fork.group(id).target_size.saturating_sub(given_up)
+        };
         let rules = DrainRules::default();
-        let draw = draw(self.settings.seed, self.loop_number);
+        let draw = draw(self.settings.seed, now, 0);
         let emptiest = fork
             .nodes()
             .filter(|(_, node)| {
-                node.group.is_some_and(|group| {
-                    let group = fork.group(group);
-                    group.target_size > group.spec.min_size
-                })
+                node.group.is_some_and(|group| size(group) > fork.group(group).spec.min_size)
             })
             .filter(|(_, node)| may_go(fork, node, &rules, now))
             .min_by(|(one, _), (other, _)| {
@@ -190,7 +198,7 @@ impl Threshold {
             node_serial: node.serial,
             since: now,
             cause,
-            is_deleting: false,
+            asked_at: None,
         });
         let text = format!("the cluster is mostly idle: removing it, {} pods move", moves.len());
         decision.reasons.push(Reason { subject: Subject::Node(node.name.to_string()), text });
@@ -251,11 +259,13 @@ impl NodeAutoscaler for Threshold {
     }
 
     fn decide(&mut self, cluster: &mut Fork<'_>, now: SimTime) -> Decision {
-        self.loop_number += 1;
         let mut decision = Decision::default();
         self.registry.update(cluster, &self.flags, now);
-        self.templates.remember(cluster, &self.registry, &self.flags, now);
-        for (group, ids) in failed_machines(cluster) {
+        if let Err(text) = self.templates.remember(cluster, &self.registry, &self.flags, now) {
+            decision.reasons.push(Reason { subject: Subject::Cluster, text });
+        }
+        let failed = failed_machines(cluster);
+        for (group, ids) in failed.clone() {
             decision.actions.push(Action::DeleteInstances { group, ids, reason: "CreationFailed" });
         }
         if let Some(draining) = self.drain_in_progress(cluster) {
@@ -270,10 +280,10 @@ impl NodeAutoscaler for Threshold {
         if waiting.len() > usize::try_from(self.settings.pending_pods_above).unwrap_or(usize::MAX) {
             self.scale_up(cluster, &waiting, now, &mut decision);
         } else if self.is_mostly_idle(cluster) {
-            self.scale_down(cluster, now, &mut decision);
+            self.scale_down(cluster, &failed, now, &mut decision);
         }
         if decision.actions.is_empty() && !self.registry.changed() {
-            let next = self.registry.next_change(cluster, &self.flags, now);
+            let next = self.registry.next_change(cluster, now);
             decision.idle_until = Some(next.min(drains_change_at(cluster, now)));
         }
         decision
@@ -281,10 +291,11 @@ impl NodeAutoscaler for Threshold {
 
     fn resume(&mut self, cluster: &Cluster, now: SimTime) -> Vec<Action> {
         let Some(draining) = self.drain_in_progress(cluster) else { return Vec::new() };
-        if draining.is_deleting || !pods_to_move(cluster, draining.node, now).is_empty() {
+        let was_asked = draining.asked_at == Some(now);
+        if was_asked || !pods_to_move(cluster, draining.node, now).is_empty() {
             return Vec::new();
         }
-        self.draining = Some(Draining { is_deleting: true, ..draining });
+        self.draining = Some(Draining { asked_at: Some(now), ..draining });
         let (node, cause, decided_at) = (draining.node, draining.cause, draining.since);
         vec![Action::DeleteNode { node, cause, decided_at }]
     }
@@ -299,9 +310,6 @@ impl NodeAutoscaler for Threshold {
             (Action::DeleteNode { .. }, Outcome::Done) => {
                 self.last_action_at = Some(now);
                 self.draining = None;
-            }
-            (Action::DeleteNode { .. }, Outcome::Refused(_)) => {
-                self.draining = self.draining.map(|one| Draining { is_deleting: false, ..one });
             }
             _ => {}
         }

@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::exit::Outcome;
-use crate::{compare, history, import, plan, replay, schedule};
+use crate::{compare, history, import, plan, replay, schedule, sim};
 
 /// Reads the arguments of this process.
 ///
@@ -47,6 +47,7 @@ pub(crate) enum Command {
     Schedule(schedule::ScheduleArguments),
     Plan(plan::PlanArguments),
     History(history::HistoryArguments),
+    Sim(sim::SimArguments),
 }
 
 impl Command {
@@ -62,6 +63,7 @@ impl Command {
             Command::Schedule(arguments) => schedule::run(&arguments),
             Command::Plan(arguments) => plan::run(&arguments),
             Command::History(arguments) => history::run(&arguments),
+            Command::Sim(arguments) => sim::run(&arguments),
         }
     }
 }

@@ -26,6 +26,8 @@ pub(crate) enum Outcome {
     Success,
     /// Reports differ, or a recording is not sound.
     Differs,
+    /// What was tested does not hold.
+    Failed,
 }
 
 /// The user's input cannot be used, for a reason that only the command line can know.
@@ -45,6 +47,7 @@ pub(crate) fn conclude(result: anyhow::Result<Outcome>) -> ExitCode {
     match result {
         Ok(Outcome::Success) => ExitCode::SUCCESS,
         Ok(Outcome::Differs) => ExitCode::from(EXIT_DIFFERS),
+        Ok(Outcome::Failed) => ExitCode::from(EXIT_FAILURE),
         Err(error) => {
             output::show_error(&one_line(&error));
             ExitCode::from(code_of(&error))

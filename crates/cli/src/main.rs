@@ -10,6 +10,7 @@ mod plan;
 mod progress;
 mod replay;
 mod schedule;
+mod sim;
 mod snapshot_source;
 mod tables;
 mod time_argument;

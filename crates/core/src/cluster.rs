@@ -12,6 +12,7 @@ mod claims;
 mod fork;
 mod from_snapshot;
 mod groups;
+mod node_devices;
 mod nodes;
 mod pods;
 mod workloads;

@@ -16,7 +16,9 @@ mod constraints;
 mod counters;
 mod extended;
 mod inventory;
+mod node_devices;
 pub mod plugin;
+mod pool_use;
 mod pools;
 mod selector;
 pub mod slice;
@@ -28,6 +30,7 @@ use std::hash::{Hash, Hasher};
 
 pub use claims::{ClaimId, DevicesUndo};
 pub use extended::is_extended_resource_name;
+pub use node_devices::{NodeDevices, PoolCounts};
 pub use plugin::{DeviceCycle, NodeAllocation, NodeRefusal, PodIdentity, PreFilter};
 pub use pools::NodeView;
 pub(crate) use selector::refusal_of as selector_refusal;
@@ -100,15 +103,15 @@ impl Devices {
         self.inventory.is_empty() && self.classes.is_empty() && self.claims.is_empty()
     }
 
-    /// Takes a slice in; one of the same name is replaced. Not undone by forks: slices come with
-    /// nodes and drivers, not with decisions.
-    pub fn add_slice(&mut self, slice: ResourceSliceObject) {
-        self.inventory.add(slice, &mut self.selectors);
+    /// Takes a slice in; one of the same name is replaced.
+    pub fn add_slice(&mut self, slice: ResourceSliceObject) -> DevicesUndo {
+        let (index, replaced) = self.inventory.add(slice, &mut self.selectors);
+        DevicesUndo::slice_removed(replaced).and(DevicesUndo::slice_added(index))
     }
 
     /// Forgets a slice. What claims hold of its devices stays held.
-    pub fn remove_slice(&mut self, name: &str) {
-        self.inventory.remove(name);
+    pub fn remove_slice(&mut self, name: &str) -> DevicesUndo {
+        DevicesUndo::slice_removed(self.inventory.remove(name))
     }
 
     /// Takes a class in; one of the same name is replaced.
@@ -172,8 +175,12 @@ impl Devices {
         self.claims.all().map(|claim| &claim.object)
     }
 
-    /// Adds everything that a decision can read to a digest: what is held, and by how many.
+    /// Adds everything that a decision can read to a digest: what there is, what is held, and by how
+    /// many.
     pub fn hash_into(&self, hasher: &mut impl Hasher) {
+        for slice in self.inventory.all() {
+            (&slice.name, slice.pool, slice.generation).hash(hasher);
+        }
         for claim in self.claims.all() {
             claim.object.full_name().hash(hasher);
             claim.object.status.reserved_for.len().hash(hasher);

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::devices::slice::ResourceSliceObject;
 use crate::labels::Labels;
 use crate::node::NodeSpec;
 use crate::time::{SimDuration, SimTime};
 
 /// A node group, as our `NodeGroup` document describes it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct NodeGroupSpec {
     /// The id.
     pub name: String,
@@ -29,10 +30,40 @@ pub struct NodeGroupSpec {
     pub template: NodeSpec,
     /// Annotations of a new node.
     pub template_annotations: Labels,
+    /// What the autoscaler does differently with this group.
+    pub autoscaling_options: NodeGroupOptions,
+    /// The devices that a new node brings: each name, and that of each pool, is followed by the
+    /// node's; a pool without a name is called like the node.
+    pub template_slices: Vec<ResourceSliceObject>,
     /// How many machines the cloud has been asked for; `None`: as many as there are.
     pub target_size: Option<u32>,
     /// The machines the cloud lists; `None`: the group's Nodes, all running.
     pub instances: Option<Vec<Instance>>,
+}
+
+/// What an autoscaler does differently with one group; `None`: as its flags say.
+///
+/// Source: `NodeGroupAutoscalingOptions` of Cluster Autoscaler 1.36, which a cloud gives by group.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct NodeGroupOptions {
+    /// A node of which a larger part is asked for stays.
+    pub scale_down_utilization_threshold: Option<f64>,
+    /// The same for nodes with GPUs.
+    pub scale_down_gpu_utilization_threshold: Option<f64>,
+    /// How long a node must be unneeded before it goes.
+    pub scale_down_unneeded_time: Option<SimDuration>,
+    /// The same for a node that is not ready.
+    pub scale_down_unready_time: Option<SimDuration>,
+    /// A machine without a Node for longer is given up.
+    pub max_node_provision_time: Option<SimDuration>,
+    /// A Node that is not ready for longer after its creation is unready.
+    pub max_node_startup_time: Option<SimDuration>,
+    /// The group has no machine or all it may have, never a part of them.
+    pub zero_or_max_node_scaling: Option<bool>,
+    /// Of such a group, machines that could be made stay although others failed.
+    pub allow_non_atomic_scale_up_to_max: Option<bool>,
+    /// Pods of DaemonSets do not count in the utilization.
+    pub ignore_daemon_sets_utilization: Option<bool>,
 }
 
 /// How long machines of a group take to become Nodes.

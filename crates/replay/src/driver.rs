@@ -5,7 +5,7 @@
 //! quiet, and the strategy's loop runs if one is due. Loops that provably decide nothing are left
 //! out, so that an idle day costs nothing.
 
-use plimsoll_autoscaler::invariants;
+use plimsoll_autoscaler::invariants::{self, RefusalWatch};
 use plimsoll_autoscaler::{Action, Decision, NodeAutoscaler, Outcome};
 use plimsoll_core::{SimDuration, SimTime};
 use plimsoll_sim::{Command, World};
@@ -27,7 +27,8 @@ pub struct Course {
     pub end: SimTime,
     /// From loop to loop.
     pub scan_interval: SimDuration,
-    /// A loop that did something is followed by another at once.
+    /// Loops also run at once where upstream's trigger would have them run: two after one that came to
+    /// something, and one when a pod is found unschedulable.
     pub frequent_loops: bool,
 }
 
@@ -54,6 +55,20 @@ pub enum DriveError {
     },
 }
 
+/// When a loop follows at once instead of after the scan interval.
+///
+/// Source: `loop/trigger.go` and `main.go` of Cluster Autoscaler 1.36. Before each run the trigger is
+/// given the start of the run before the last one, so that two runs follow at once after one that came
+/// to something; and a pod that the scheduler has newly found unschedulable starts a run. Upstream's
+/// runs take time, so that no two start at once; here their order tells them apart.
+#[derive(Default)]
+struct Trigger {
+    /// Whether the last run, and the one before it, came to something.
+    productive: [bool; 2],
+    /// [`plimsoll_core::Cluster::unschedulable_marks`] as of the start of the last run.
+    seen_marks: u64,
+}
+
 /// What is known of the loop that ran last.
 struct LastLoop {
     at: SimTime,
@@ -74,7 +89,8 @@ pub fn drive<'a>(
     ledger: &'a mut Ledger,
     progress: &mut dyn FnMut(SimTime),
 ) -> Result<(), DriveError> {
-    let mut drive = Drive { world, strategy, course, ledger, last_loop: None };
+    let (trigger, watch) = (Trigger::default(), RefusalWatch::default());
+    let mut drive = Drive { world, strategy, course, ledger, last_loop: None, trigger, watch };
     if course.start < course.end {
         // What waits at the start is scheduled then, whether or not anything happens or anyone scales.
         progress(course.start);
@@ -95,6 +111,8 @@ struct Drive<'a> {
     course: &'a Course,
     ledger: &'a mut Ledger,
     last_loop: Option<LastLoop>,
+    trigger: Trigger,
+    watch: RefusalWatch,
 }
 
 impl Drive<'_> {
@@ -107,13 +125,24 @@ impl Drive<'_> {
     fn next_loop(&self) -> Option<SimTime> {
         self.strategy.as_ref()?;
         let Some(last) = &self.last_loop else { return Some(self.course.start) };
-        let earliest = last.at + self.course.scan_interval;
+        let earliest = self.on_grid(last.at + SimDuration(1));
         let quiet = self.world.cluster.version() == last.version;
+        // What a loop promises of those after it counts from loop to loop, on the grid.
+        let is_on_grid = self.on_grid(last.at) == last.at;
         let wanted = match last.idle_until {
-            Some(until) if quiet => until,
+            Some(until) if quiet && is_on_grid => until,
             _ => self.world.now(),
         };
         Some(self.on_grid(earliest.max(wanted)))
+    }
+
+    /// Whether a loop runs now although the scan interval is not over: a pod was found unschedulable
+    /// since the last one began.
+    fn is_woken(&self) -> bool {
+        self.course.frequent_loops
+            && self.strategy.is_some()
+            && self.last_loop.is_some()
+            && self.world.cluster.unschedulable_marks() > self.trigger.seen_marks
     }
 
     /// The first loop instant at or after `at`.
@@ -127,12 +156,12 @@ impl Drive<'_> {
     fn live_through(&mut self, at: SimTime) -> Result<(), DriveError> {
         self.world.begin(at);
         if self.strategy.as_ref().and_then(|one| one.next_resume()).is_some_and(|due| due <= at) {
-            self.resume(at);
+            self.resume(at)?;
         }
         self.world.reconcile();
         self.world.run_due();
         self.world.settle();
-        if self.next_loop() == Some(at) {
+        if self.next_loop() == Some(at) || self.is_woken() {
             self.run_loops(at)?;
         }
         self.ledger.note_instant(self.world, at);
@@ -142,8 +171,9 @@ impl Drive<'_> {
     /// The loop of this instant, and those that follow at once.
     fn run_loops(&mut self, at: SimTime) -> Result<(), DriveError> {
         for _ in 0..LOOPS_AT_ONE_INSTANT_MAX {
-            let acted = self.run_loop(at)?;
-            if !(acted && self.course.frequent_loops) {
+            self.run_loop(at)?;
+            let goes_on = self.course.frequent_loops && self.trigger.productive.contains(&true);
+            if !goes_on && !self.is_woken() {
                 return Ok(());
             }
         }
@@ -151,55 +181,85 @@ impl Drive<'_> {
         Err(DriveError::Restless { strategy, at })
     }
 
-    /// One loop; true when it scaled something up or began to scale something down.
-    fn run_loop(&mut self, at: SimTime) -> Result<bool, DriveError> {
-        let Some(strategy) = self.strategy.as_deref_mut() else { return Ok(false) };
+    fn run_loop(&mut self, at: SimTime) -> Result<(), DriveError> {
+        let Some(strategy) = self.strategy.as_deref_mut() else { return Ok(()) };
         let version = self.world.cluster.version();
+        self.trigger.seen_marks = self.world.cluster.unschedulable_marks();
         let decision = strategy.decide(&mut self.world.cluster.fork(), at);
-        invariants::check(&self.world.cluster, &decision.actions).map_err(|violation| {
-            DriveError::Invariant { strategy: strategy.name().to_owned(), at, violation }
-        })?;
+        let (cluster, actions) = (&mut self.world.cluster, &decision.actions);
+        let mut verdict = invariants::check(cluster, actions);
+        if let Some(settings) = strategy.limits() {
+            verdict = verdict
+                .and_then(|()| invariants::check_limits(cluster, settings, actions))
+                .and_then(|()| self.watch.check(cluster, settings, actions, at))
+                .and_then(|()| invariants::check_moves(cluster, settings, actions, at));
+        }
+        self.require(verdict, at)?;
         let Decision { actions, reasons, idle_until } = decision;
         self.ledger.begin_loop(at, &reasons);
-        let scales = |action: &Action| {
-            matches!(action, Action::IncreaseSize { .. }) || action.takes_up_request()
-        };
-        let began_before = self.strategy.as_ref().and_then(|one| one.next_resume());
-        let acted = actions.iter().any(scales);
         for action in actions {
-            self.carry_out(&action, at);
+            if self.strategy.as_deref_mut().is_some_and(|one| one.still_wants(&action)) {
+                self.carry_out(&action, at)?;
+            }
         }
-        self.resume(at);
-        let began = self.strategy.as_ref().and_then(|one| one.next_resume()) != began_before;
+        self.resume(at)?;
+        let was_productive = self.strategy.as_ref().is_some_and(|one| one.was_productive());
+        self.trigger.productive = [was_productive, self.trigger.productive[0]];
         self.world.settle();
         self.last_loop = Some(LastLoop { at, version, idle_until });
-        Ok(acted || began)
+        Ok(())
     }
 
     /// Lets the strategy go on with what it began, until it has nothing more to do at this instant.
-    fn resume(&mut self, at: SimTime) {
-        loop {
-            let Some(strategy) = self.strategy.as_deref_mut() else { return };
+    fn resume(&mut self, at: SimTime) -> Result<(), DriveError> {
+        for _ in 0..LOOPS_AT_ONE_INSTANT_MAX {
+            let Some(strategy) = self.strategy.as_deref_mut() else { return Ok(()) };
             let actions = strategy.resume(&self.world.cluster, at);
             if actions.is_empty() {
-                return;
+                return Ok(());
             }
             for action in actions {
-                self.carry_out(&action, at);
+                self.carry_out(&action, at)?;
             }
         }
+        let strategy = self.strategy.as_ref().map_or("", |one| one.name()).to_owned();
+        Err(DriveError::Restless { strategy, at })
     }
 
-    fn carry_out(&mut self, action: &Action, at: SimTime) {
+    fn carry_out(&mut self, action: &Action, at: SimTime) -> Result<(), DriveError> {
+        let limits = self.strategy.as_ref().and_then(|one| one.limits());
+        let deletion = invariants::check_deletion(&self.world.cluster, limits, action, at);
+        self.require(deletion, at)?;
+        if matches!(action, Action::Evict { .. }) {
+            self.world.cluster.match_budgets();
+        }
+        let forbidden = invariants::check_eviction(&self.world.cluster, action, &Outcome::Done);
         self.ledger.before_action(self.world, action, at);
         let outcome = match as_command(action).map(|command| self.world.command(&command)) {
             None | Some(Ok(())) => Outcome::Done,
             Some(Err(refusal)) => Outcome::Refused(refusal.to_string()),
         };
+        if outcome == Outcome::Done {
+            self.require(forbidden, at)?;
+        }
+        self.watch.note(action, &outcome, at);
         self.ledger.after_action(action, &outcome, at);
         if let Some(strategy) = self.strategy.as_deref_mut() {
             strategy.observe(action, &outcome, &self.world.cluster, at);
         }
+        Ok(())
+    }
+
+    /// Ends the drive where a rule is broken that holds for every strategy.
+    fn require(
+        &self,
+        verdict: Result<(), invariants::Violation>,
+        at: SimTime,
+    ) -> Result<(), DriveError> {
+        verdict.map_err(|violation| {
+            let strategy = self.strategy.as_ref().map_or("", |one| one.name()).to_owned();
+            DriveError::Invariant { strategy, at, violation }
+        })
     }
 }
 
@@ -227,36 +287,4 @@ fn as_command(action: &Action) -> Option<Command> {
 }
 
 #[cfg(test)]
-mod tests {
-    use plimsoll_core::objects::{Origin, Snapshot};
-    use plimsoll_sim::WorldSettings;
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn pods_that_wait_at_the_start_are_scheduled_then_even_if_nobody_scales() {
-        let size = json!({"cpu": "4", "pods": "110"});
-        let container = json!({"name": "main", "image": "main"});
-        let objects = [
-            json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"},
-                "status": {"capacity": size, "allocatable": size,
-                           "conditions": [{"type": "Ready", "status": "True"}]}}),
-            json!({"apiVersion": "v1", "kind": "Pod",
-                "metadata": {"name": "web", "namespace": "shop"},
-                "spec": {"containers": [container]}}),
-        ];
-        let values = objects.into_iter().map(|object| (object, Origin::default()));
-        let (snapshot, _) = Snapshot::from_values(values).expect("the fixture is valid");
-        let (start, end) = (SimTime(0), SimTime(60_000));
-        let mut world = World::from_snapshot(&snapshot, WorldSettings::with_seed(1), start);
-        let mut ledger = Ledger::open(&mut world, start);
-        let scan_interval = SimDuration::from_secs(10);
-        let course = Course { start, end, scan_interval, frequent_loops: false };
-        let mut told = Vec::new();
-        drive(&mut world, None, &course, &mut ledger, &mut |at| told.push(at))
-            .expect("nobody breaks a rule");
-        assert_eq!(ledger.pods[0].bound_at, Some(start));
-        assert_eq!(told, [start]);
-    }
-}
+mod tests;

@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod backtesting;
 pub mod driver;
+pub mod fuzz;
 pub mod goldens;
 pub mod hopeless;
 pub mod ledger;

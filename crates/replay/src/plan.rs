@@ -152,11 +152,10 @@ impl Stage {
         let decision = autoscaler.decide(&mut cluster.fork(), *last);
         self.check(cluster, &decision)?;
         for action in &decision.actions {
-            let outcome = self.outcome(cluster, action);
-            autoscaler.observe(action, &outcome, cluster, *last);
-            if outcome != Outcome::Done {
-                // Increases are made one after the other; none after one that was refused.
-                break;
+            // After a refusal the rest of a scale-up may not be wanted any more.
+            if autoscaler.still_wants(action) {
+                let outcome = self.outcome(cluster, action);
+                autoscaler.observe(action, &outcome, cluster, *last);
             }
         }
         let mut plan = found::plan_of(cluster, &autoscaler, self.at());
@@ -176,6 +175,12 @@ impl Stage {
 
     fn check(&self, cluster: &Cluster, decision: &Decision) -> Result<(), PlanError> {
         invariants::check(cluster, &decision.actions)
+            .and_then(|()| match self.strategy {
+                Strategy::ClusterAutoscaler => {
+                    invariants::check_limits(cluster, &self.settings, &decision.actions)
+                }
+                Strategy::Threshold | Strategy::Recorded => Ok(()),
+            })
             .map_err(|violation| PlanError::Invariant { strategy: self.strategy, violation })
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use plimsoll_autoscaler::NodeAutoscaler;
 use plimsoll_autoscaler::cluster_autoscaler::MissingPrice;
 use plimsoll_autoscaler::settings::{SettingError, Settings};
 use plimsoll_core::objects::{Snapshot, SnapshotWarning};
@@ -323,7 +324,8 @@ impl Replayer {
         let stage = self.stage(options)?;
         let mut world = self.world(&stage, strategy)?;
         let mut ledger = Ledger::open(&mut world, stage.window.from);
-        live_through(&mut world, strategy, &stage, &mut ledger, &mut |_| {})?;
+        let autoscaler = strategy.build(&stage.settings, stage.seed);
+        live_through(&mut world, autoscaler, &stage, &mut ledger, &mut |_| {})?;
         Ok((ledger, world.cluster))
     }
 
@@ -394,11 +396,36 @@ impl Replayer {
         options: &ReplayOptions,
         progress: &mut dyn FnMut(SimTime),
     ) -> Result<ReplayReport, ReplayError> {
+        let autoscaler = strategy.build(&stage.settings, stage.seed);
+        Ok(self.run_by(stage, strategy, autoscaler, options, progress)?.report)
+    }
+
+    /// As [`Replayer::replay`] for one strategy, with an autoscaler of the caller's own making in
+    /// its place, and all that is there at the end.
+    pub(crate) fn replay_by(
+        &self,
+        strategy: Strategy,
+        build: impl FnOnce(&Settings, u64) -> Box<dyn NodeAutoscaler>,
+    ) -> Result<Played, ReplayError> {
+        let options = ReplayOptions::default();
+        let stage = self.stage(&options)?;
+        let autoscaler = build(&stage.settings, stage.seed);
+        self.run_by(&stage, strategy, Some(autoscaler), &options, &mut |_| {})
+    }
+
+    fn run_by(
+        &self,
+        stage: &Stage,
+        strategy: Strategy,
+        autoscaler: Option<Box<dyn NodeAutoscaler>>,
+        options: &ReplayOptions,
+        progress: &mut dyn FnMut(SimTime),
+    ) -> Result<Played, ReplayError> {
         let mut world = self.world(stage, strategy)?;
         let window = &stage.window;
         let mut ledger = Ledger::open(&mut world, window.from);
         let start_view = cluster_view(&world.cluster, &stage.surroundings);
-        live_through(&mut world, strategy, stage, &mut ledger, progress)?;
+        live_through(&mut world, autoscaler, stage, &mut ledger, progress)?;
         let heading = Heading {
             source: self.name.clone(),
             strategy: strategy.as_str().to_owned(),
@@ -410,7 +437,8 @@ impl Replayer {
             machines_are_known: strategy != Strategy::Recorded || stage.has_nodes(),
             assumptions: self.assumptions(stage, strategy),
         };
-        Ok(accounts::report(&ledger, &mut world.cluster, heading))
+        let report = accounts::report(&ledger, &mut world.cluster, heading);
+        Ok(Played { report, ledger, world })
     }
 
     fn world(&self, stage: &Stage, strategy: Strategy) -> Result<World, ReplayError> {
@@ -518,20 +546,30 @@ impl Replayer {
     }
 }
 
-/// Drives a world through the window under a strategy.
+/// A replay that is over, with its books and its world.
+pub(crate) struct Played {
+    /// What users are told.
+    pub(crate) report: ReplayReport,
+    /// What it was made from.
+    pub(crate) ledger: Ledger,
+    /// The world at the end.
+    pub(crate) world: World,
+}
+
+/// Drives a world through the window under an autoscaler, or under none.
 fn live_through(
     world: &mut World,
-    strategy: Strategy,
+    mut autoscaler: Option<Box<dyn NodeAutoscaler>>,
     stage: &Stage,
     ledger: &mut Ledger,
     progress: &mut dyn FnMut(SimTime),
 ) -> Result<(), DriveError> {
-    let mut autoscaler = strategy.build(&stage.settings, stage.seed);
+    let flags = autoscaler.as_ref().and_then(|one| one.limits());
     let course = Course {
         start: stage.window.from,
         end: stage.window.to,
         scan_interval: stage.settings.scan_interval,
-        frequent_loops: stage.settings.frequent_loops_enabled,
+        frequent_loops: flags.is_some_and(|flags| flags.frequent_loops_enabled),
     };
     let scaled_by = autoscaler.as_deref_mut().map(|one| one as _);
     driver::drive(world, scaled_by, &course, ledger, progress)

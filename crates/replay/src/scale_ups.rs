@@ -67,7 +67,7 @@ pub(crate) fn replay(
                     start: decided_at,
                     end: decided_at + BURST_WINDOW,
                     scan_interval: settings.scan_interval,
-                    frequent_loops: settings.frequent_loops_enabled,
+                    frequent_loops: strategy.has_frequent_loops(settings),
                 };
                 let scaled_by = Some(autoscaler.as_mut() as _);
                 driver::drive(&mut world, scaled_by, &course, &mut ledger, &mut |_| {})?;

@@ -7,6 +7,7 @@
 pub mod command;
 pub mod effect;
 pub mod event;
+pub mod fuzz;
 pub mod input;
 pub mod random;
 pub mod world;
@@ -14,5 +15,6 @@ pub mod world;
 pub use command::{Command, CommandError};
 pub use effect::{Effect, PodEnd};
 pub use event::Event;
+pub use fuzz::FuzzScenario;
 pub use input::{Input, RecordedPod};
 pub use world::{World, WorldSettings};

@@ -15,6 +15,20 @@ const DELAY_DELETION_PREFIX: &str = "delay-deletion.cluster-autoscaler.kubernete
 /// Whether such an annotation is still there is looked at this often.
 const DELAY_POLL: SimDuration = SimDuration::from_secs(5);
 
+/// A node that is ready to go goes at once, or with its group's batch.
+pub(super) fn batched(
+    group: GroupId,
+    interval: SimDuration,
+    batches: &mut BTreeMap<GroupId, SimTime>,
+    now: SimTime,
+) -> Stage {
+    if interval <= SimDuration::ZERO {
+        return Stage::Batched { until: now };
+    }
+    let until = *batches.entry(group).or_insert(now + interval);
+    Stage::Batched { until }
+}
+
 /// A deletion in progress.
 #[derive(Clone, Debug)]
 pub(super) struct Deletion {
@@ -24,6 +38,10 @@ pub(super) struct Deletion {
     pub(super) cause: DeletionCause,
     pub(super) started_at: SimTime,
     pub(super) stage: Stage,
+    /// Of a group that goes as a whole: how many of its nodes must be ready.
+    pub(super) batch_size: Option<usize>,
+    /// Its pods could not go.
+    has_failed: bool,
     /// A node that was to be tainted with this one could not be.
     is_taken_back: bool,
 }
@@ -39,6 +57,8 @@ pub(super) enum Stage {
     Draining { drain: Drain, due: Option<SimTime> },
     /// Ready to be deleted, unless somebody asks for a delay.
     Prepared { since: SimTime, due: SimTime },
+    /// It waits for the other nodes of a group that goes as a whole.
+    Queued,
     /// It is deleted together with others of its group.
     Batched { until: SimTime },
     /// The cloud was asked to delete it.
@@ -63,6 +83,8 @@ impl Deletion {
             cause: start.cause,
             started_at: now,
             stage: Stage::Tainting,
+            batch_size: start.batch_size,
+            has_failed: false,
             is_taken_back: false,
         }
     }
@@ -70,7 +92,7 @@ impl Deletion {
     /// When it goes on by itself.
     pub(super) fn due(&self) -> Option<SimTime> {
         match &self.stage {
-            Stage::Tainting | Stage::Deleting | Stage::Ended => None,
+            Stage::Tainting | Stage::Queued | Stage::Deleting | Stage::Ended => None,
             Stage::Waiting { until } | Stage::Batched { until } => Some(*until),
             Stage::Draining { due, .. } => *due,
             Stage::Prepared { due, .. } => Some(*due),
@@ -81,6 +103,11 @@ impl Deletion {
     /// Whether the node went by other means.
     pub(super) fn is_gone(&self, cluster: &Cluster) -> bool {
         cluster.find_node(self.node).is_none_or(|node| node.serial != self.serial)
+    }
+
+    /// Whether its pods could not go.
+    pub(super) fn has_failed(&self) -> bool {
+        self.has_failed
     }
 
     pub(super) fn is_deleting(&self) -> bool {
@@ -101,12 +128,19 @@ impl Deletion {
         }
         while self.due().is_some_and(|due| due <= now) {
             self.stage = match std::mem::replace(&mut self.stage, Stage::Ended) {
-                Stage::Waiting { .. } => self.look_again(cluster, settings, now, actions),
+                Stage::Waiting { .. } => {
+                    let next = self.look_again(cluster, settings, now, actions);
+                    self.has_failed |= matches!(next, Stage::GivingUp { .. });
+                    next
+                }
                 Stage::Draining { mut drain, .. } => {
                     match drain.advance(cluster, settings, now, actions) {
                         Progress::Waits(due) => Stage::Draining { drain, due },
                         Progress::Drained => Stage::Prepared { since: now, due: now },
-                        Progress::Failed(reason) => Stage::GivingUp { reason, since: now },
+                        Progress::Failed(reason) => {
+                            self.has_failed = true;
+                            Stage::GivingUp { reason, since: now }
+                        }
                     }
                 }
                 Stage::Prepared { since, .. } => self.leave(cluster, settings, batches, since, now),
@@ -122,7 +156,7 @@ impl Deletion {
                     self.give_up(cluster, settings, reason, actions);
                     Stage::Ended
                 }
-                idle @ (Stage::Tainting | Stage::Deleting | Stage::Ended) => idle,
+                idle @ (Stage::Tainting | Stage::Queued | Stage::Deleting | Stage::Ended) => idle,
             };
         }
     }
@@ -184,12 +218,10 @@ impl Deletion {
         if is_delayed && now - since < settings.flags.node_deletion_delay_timeout {
             return Stage::Prepared { since, due: now + DELAY_POLL };
         }
-        let interval = settings.flags.node_deletion_batcher_interval;
-        if interval <= SimDuration::ZERO {
-            return Stage::Batched { until: now };
+        if self.batch_size.is_some() {
+            return Stage::Queued;
         }
-        let until = *batches.entry(self.group).or_insert(now + interval);
-        Stage::Batched { until }
+        batched(self.group, settings.flags.node_deletion_batcher_interval, batches, now)
     }
 
     /// Takes the taint off. The node stays.

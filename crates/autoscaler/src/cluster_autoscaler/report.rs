@@ -4,23 +4,31 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use plimsoll_core::condition::Condition;
-use plimsoll_core::ids::{GroupId, PodId};
+use plimsoll_core::ids::{GroupId, NodeId, PodId};
 use plimsoll_core::objects::ObjectName;
 use plimsoll_core::{Cluster, SimTime};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::pending::{PodOutcome, Sorted};
+use crate::registry::FailedScaleUp;
 use crate::scale_down::{ScaleDownResult, StartedScaleDown};
 use crate::scale_up::{Increase, ScaleUpReport, ScaleUpResult};
+use crate::status::events::triggered_text;
+use crate::status::{Event, growths};
 use crate::{Reason, Subject};
+
+/// Upstream's reason against a group whose increase was refused.
+pub const SCALE_UP_FAILED: &str = "scale-up execution failed";
 
 /// Everything one loop found. Ids are those of the cluster that the loop looked at.
 #[derive(Clone, Debug)]
 pub struct LoopReport {
     /// When.
     pub at: SimTime,
-    /// What scale-up came to.
+    /// What scale-up came to. Of a salvo: the last of its scale-ups, with the increases of all.
     pub scale_up: ScaleUpReport,
+    /// The scale-ups of a salvo one by one, where there was more than one.
+    pub salvo: Vec<ScaleUpReport>,
     /// What became of each pending pod.
     pub outcomes: Vec<(PodId, PodOutcome)>,
     /// What scale-down came to.
@@ -37,8 +45,16 @@ pub struct LoopReport {
     pub conditions: Vec<(ObjectName, Condition)>,
     /// What there is to tell of other objects, again in each loop.
     pub object_findings: Vec<Reason>,
-    /// What upstream would tell as events, pods aside.
-    pub events: Vec<Reason>,
+    /// What upstream would tell as events before it scales anything.
+    pub events: Vec<Event>,
+    /// Scale-ups that the loop found to have come to nothing.
+    pub failed_scale_ups: Vec<FailedScaleUp>,
+    /// Nodes that lose taints which an earlier process left, and which.
+    pub cleaned: Vec<(NodeId, String, Vec<&'static str>)>,
+    /// The loop went on to look at pods.
+    pub reached_pods: bool,
+    /// The error that ended the loop early, in upstream's words.
+    pub error: Option<String>,
 }
 
 impl LoopReport {
@@ -46,6 +62,7 @@ impl LoopReport {
         LoopReport {
             at,
             scale_up: ScaleUpReport::default(),
+            salvo: Vec::new(),
             outcomes: Vec::new(),
             scale_down: ScaleDownResult::NotTried,
             started: Vec::new(),
@@ -55,23 +72,96 @@ impl LoopReport {
             conditions: Vec::new(),
             object_findings: Vec::new(),
             events: Vec::new(),
+            failed_scale_ups: Vec::new(),
+            cleaned: Vec::new(),
+            reached_pods: false,
+            error: None,
         }
     }
 
-    /// The cloud refused to enlarge a group: the scale-up has failed, and with it its pods.
-    pub(super) fn note_refusal(&mut self, cluster: &Cluster, group: GroupId, words: &str) {
-        let refused = |one: &Increase| one.group == group;
-        self.min_size_increases.retain(|one| !refused(one));
-        self.scale_up.increases.retain(|one| !refused(one));
+    /// Takes over the scale-ups of a loop, and gives what they come to: the result of the last one.
+    pub(super) fn take_scale_ups(&mut self, mut reports: Vec<ScaleUpReport>) -> ScaleUpReport {
+        self.events.extend(reports.iter_mut().flat_map(|one| std::mem::take(&mut one.events)));
+        if reports.len() <= 1 {
+            return reports.pop().unwrap_or_default();
+        }
+        let mut last = reports.last().cloned().unwrap_or_default();
+        last.increases = reports.iter().flat_map(|one| one.increases.iter().copied()).collect();
+        self.salvo = reports;
+        last
+    }
+
+    /// The cloud refused to enlarge a group: that scale-up, the one of this place among the loop's, has
+    /// failed, and with it its pods.
+    pub(super) fn note_refusal(
+        &mut self,
+        cluster: &Cluster,
+        group: GroupId,
+        scale_up: usize,
+        words: &str,
+    ) {
+        self.drop_increase(group, None);
         self.scale_up.result = ScaleUpResult::Error;
-        for (_, outcome) in &mut self.outcomes {
-            if *outcome == PodOutcome::TriggeredScaleUp {
+        // Pods of a salvo's earlier scale-ups are helped; those of later ones are not tried any more.
+        let helped: FxHashSet<PodId> =
+            self.salvo.iter().take(scale_up).flat_map(chosen_pods).collect();
+        for (pod, outcome) in &mut self.outcomes {
+            if *outcome == PodOutcome::TriggeredScaleUp && !helped.contains(pod) {
                 *outcome = PodOutcome::ScaleUpFailed;
             }
         }
-        let name = cluster.group(group).spec.name.clone();
-        let text = format!("FailedToScaleUpGroup: Scale-up failed for group {name}: {words}");
-        self.events.push(Reason { subject: Subject::Group(name), text });
+        self.note_not_enlarged(group);
+        self.events.push(Event::scale_up_refused(&cluster.group(group).spec.name, words));
+    }
+
+    /// An increase is not carried out, as one before it was refused.
+    pub(super) fn note_withdrawal(&mut self, group: GroupId, delta: u32) {
+        self.drop_increase(group, Some(delta));
+        if self.salvo.is_empty() {
+            self.note_not_enlarged(group);
+        }
+    }
+
+    /// Pods that only groups would help which the cloud refused to enlarge, or which were not tried
+    /// after that, are beyond help.
+    fn note_not_enlarged(&mut self, group: GroupId) {
+        let scale_up = &mut self.scale_up;
+        scale_up.refused.push(group);
+        let hopeless: FxHashSet<PodId> = scale_up
+            .pod_groups
+            .iter()
+            .filter(|one| one.fits.iter().all(|group| scale_up.refused.contains(group)))
+            .flat_map(|one| one.group.pods.iter().copied())
+            .collect();
+        for (pod, outcome) in &mut self.outcomes {
+            let waits = matches!(outcome, PodOutcome::LeftOver | PodOutcome::AwaitEvaluation);
+            if waits && hopeless.contains(pod) {
+                *outcome = PodOutcome::Unschedulable;
+            }
+        }
+    }
+
+    /// Takes out the last increase of a group, by so many nodes if that is known.
+    fn drop_increase(&mut self, group: GroupId, delta: Option<u32>) {
+        let is_it = |one: &Increase| {
+            one.group == group && delta.is_none_or(|delta| one.to - one.from == delta)
+        };
+        for list in [&mut self.min_size_increases, &mut self.scale_up.increases] {
+            if let Some(place) = list.iter().rposition(is_it) {
+                list.remove(place);
+                return;
+            }
+        }
+    }
+
+    /// What became of pods that were to be helped.
+    pub(super) fn outcomes_of(&self, to_help: &[PodId]) -> Vec<(PodId, PodOutcome)> {
+        let earlier = self.salvo.iter().rev().skip(1);
+        let helped: FxHashSet<PodId> = earlier.flat_map(chosen_pods).collect();
+        let (helped, left): (Vec<PodId>, Vec<PodId>) =
+            to_help.iter().partition(|pod| helped.contains(*pod));
+        let triggered = helped.into_iter().map(|pod| (pod, PodOutcome::TriggeredScaleUp));
+        triggered.chain(self.scale_up.outcomes(&left)).collect()
     }
 
     /// Takes over what became of the pods, those aside that only stood for others.
@@ -83,19 +173,26 @@ impl LoopReport {
             return;
         }
         self.outcomes.retain(|(pod, _)| !stand_ins.contains(pod));
-        for option in &mut self.scale_up.options {
-            option.pods.retain(|pod| !stand_ins.contains(pod));
+        for report in self.salvo.iter_mut().chain([&mut self.scale_up]) {
+            for option in &mut report.options {
+                option.pods.retain(|pod| !stand_ins.contains(pod));
+            }
+            for judged in &mut report.pod_groups {
+                judged.group.pods.retain(|pod| !stand_ins.contains(pod));
+            }
+            report.pod_groups.retain(|judged| !judged.group.pods.is_empty());
         }
-        for judged in &mut self.scale_up.pod_groups {
-            judged.group.pods.retain(|pod| !stand_ins.contains(pod));
-        }
-        self.scale_up.pod_groups.retain(|judged| !judged.group.pods.is_empty());
     }
+}
+
+/// The pods of the option that was taken.
+fn chosen_pods(report: &ScaleUpReport) -> impl Iterator<Item = PodId> + '_ {
+    report.chosen.into_iter().flat_map(|index| report.options[index].pods.iter().copied())
 }
 
 impl ScaleUpReport {
     /// What became of the pods that were to be helped.
-    pub(super) fn outcomes(&self, to_help: &[PodId]) -> Vec<(PodId, PodOutcome)> {
+    fn outcomes(&self, to_help: &[PodId]) -> Vec<(PodId, PodOutcome)> {
         let all = |outcome| to_help.iter().map(|pod| (*pod, outcome)).collect();
         match self.result {
             ScaleUpResult::NotTried | ScaleUpResult::NotNeeded => {
@@ -142,13 +239,27 @@ impl ScaleUpReport {
                 *counts.entry(reason.to_string()).or_default() += 1;
             }
         }
-        for (_, skip) in &self.skipped {
+        // What was found out about a skipped group says more than why it was skipped.
+        let refuses = |group: &GroupId| {
+            self.pod_groups[pod_group].refusals.iter().any(|(one, _)| one == group)
+        };
+        for (_, skip) in self.skipped.iter().filter(|(group, _)| !refuses(group)) {
             *counts.entry(skip.to_string()).or_default() += 1;
+        }
+        let failed = self.refused_for(pod_group).count();
+        if failed > 0 {
+            counts.insert(SCALE_UP_FAILED.to_owned(), failed);
         }
         let mut parts: Vec<String> =
             counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
         parts.sort();
         parts.join(", ")
+    }
+
+    /// The groups that would help a pod group, had the cloud not refused.
+    pub fn refused_for(&self, pod_group: usize) -> impl Iterator<Item = GroupId> + '_ {
+        let fits = self.pod_groups[pod_group].fits.iter().copied();
+        fits.filter(|group| self.refused.contains(group))
     }
 
     /// The increases in upstream's words.
@@ -163,6 +274,10 @@ impl ScaleUpReport {
             .collect();
         format!("[{}]", parts.join(" "))
     }
+
+    fn increases_text(&self, cluster: &Cluster) -> String {
+        triggered_text(growths(cluster, &self.increases))
+    }
 }
 
 /// What was told in the last loop, so that only news is told in the next.
@@ -176,14 +291,15 @@ pub(super) struct Told {
 impl Told {
     /// What the report says about pods and groups that the last one did not.
     pub(super) fn news(&mut self, cluster: &Cluster, report: &LoopReport) -> Vec<Reason> {
-        let mut news = report.events.clone();
+        let mut news: Vec<Reason> = report.events.iter().map(Reason::from).collect();
         let mut groups = group_findings(cluster, report);
         news.extend(groups.iter().filter(|one| !self.groups.contains(one)).cloned());
         std::mem::swap(&mut self.groups, &mut groups);
         let outcomes: FxHashMap<PodId, PodOutcome> = report.outcomes.iter().copied().collect();
         let mut told = FxHashMap::default();
-        let list = report.scale_up.increases_list(cluster);
-        let triggered = format!("pod triggered scale-up: {list}");
+        self.tell_salvo(cluster, report, &mut told, &mut news);
+        // Of a salvo the last scale-up speaks for itself, and for all pods that wait on.
+        let triggered = report.salvo.last().unwrap_or(&report.scale_up).increases_text(cluster);
         for (index, judged) in report.scale_up.pod_groups.iter().enumerate() {
             let not_triggered = std::cell::OnceCell::new();
             for id in &judged.group.pods {
@@ -212,6 +328,30 @@ impl Told {
     }
 }
 
+impl Told {
+    /// Tells the pods that a salvo's earlier scale-ups help.
+    fn tell_salvo(
+        &self,
+        cluster: &Cluster,
+        report: &LoopReport,
+        told: &mut FxHashMap<u64, u64>,
+        news: &mut Vec<Reason>,
+    ) {
+        for earlier in report.salvo.iter().rev().skip(1).rev() {
+            let text = earlier.increases_text(cluster);
+            let digest = digest(&text);
+            for id in chosen_pods(earlier) {
+                let serial = cluster.pod(id).serial;
+                told.insert(serial, digest);
+                if self.pods.get(&serial) != Some(&digest) {
+                    let subject = Subject::Pod(cluster.pod_full_name(id));
+                    news.push(Reason { subject, text: text.clone() });
+                }
+            }
+        }
+    }
+}
+
 fn group_findings(cluster: &Cluster, report: &LoopReport) -> Vec<Reason> {
     let about = |group: GroupId, text: String| Reason {
         subject: Subject::Group(cluster.group(group).spec.name.clone()),
@@ -220,18 +360,16 @@ fn group_findings(cluster: &Cluster, report: &LoopReport) -> Vec<Reason> {
     let scale_up = &report.scale_up;
     let skipped = scale_up.skipped.iter();
     let skipped = skipped.map(|(group, reason)| about(*group, format!("skipped: {reason}")));
-    let grows = scale_up.increases.iter().chain(&report.min_size_increases).map(|one| {
-        let spec = &cluster.group(one.group).spec;
-        let (name, from, to, max) = (&spec.name, one.from, one.to, spec.max_size);
-        let text =
-            format!("Scale-up: setting group {name} size to {to} instead of {from} (max: {max})");
-        about(one.group, text)
-    });
-    let objects = report.object_findings.iter().cloned();
+    let grows = growths(cluster, &scale_up.increases)
+        .chain(growths(cluster, &report.min_size_increases))
+        .map(Event::setting_group_size)
+        .map(|event| Reason { subject: event.subject, text: event.message });
     let complaints = scale_up.complaints.iter();
     let complaints =
         complaints.map(|text| Reason { subject: Subject::Cluster, text: text.clone() });
-    skipped.chain(grows).chain(complaints).chain(objects).collect()
+    let events = scale_up.events.iter().map(Reason::from);
+    let objects = report.object_findings.iter().cloned();
+    skipped.chain(grows).chain(complaints).chain(events).chain(objects).collect()
 }
 
 fn digest(text: &str) -> u64 {

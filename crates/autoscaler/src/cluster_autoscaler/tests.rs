@@ -265,7 +265,7 @@ fn a_group_over_a_quota_is_skipped_in_upstreams_words() {
 }
 
 #[test]
-fn max_nodes_total_counts_ready_and_upcoming_nodes() {
+fn max_nodes_total_counts_upcoming_nodes() {
     let mut fixture = Fixture::default();
     fixture.group("a", 0, 99, "4", "16Gi");
     fixture.node("a-1", "a");
@@ -400,7 +400,7 @@ fn a_refused_increase_fails_the_scale_up_and_backs_the_group_off() {
     let report = autoscaler.last_loop().expect("a loop ran");
     assert_eq!(report.scale_up.result, ScaleUpResult::Error);
     assert_eq!(
-        report.events.last().map(|event| event.text.as_str()),
+        report.events.last().map(ToString::to_string).as_deref(),
         Some("FailedToScaleUpGroup: Scale-up failed for group a: quota exceeded")
     );
     assert_eq!(outcomes(&autoscaler), ["scaleUpFailed"]);

@@ -7,7 +7,6 @@ use plimsoll_core::{SimDuration, SimTime};
 
 use super::instances::CachedInstances;
 use crate::settings::Settings;
-use crate::{Reason, Subject};
 
 /// One node group, as of the last update.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +17,8 @@ pub struct GroupState {
     pub ready: u32,
     /// Nodes that should be ready and are not.
     pub unready: u32,
+    /// Those of them that are unready for want of their GPUs or devices.
+    pub resource_unready: u32,
     /// Nodes that have registered lately and are not ready yet.
     pub not_started: u32,
     /// Nodes whose machine is gone or going.
@@ -28,6 +29,10 @@ pub struct GroupState {
     pub long_unregistered: u32,
     /// What the cloud has been asked for.
     pub target: i64,
+    /// A machine without a Node for longer is given up.
+    pub max_node_provision_time: SimDuration,
+    /// A Node that is not ready for longer after its creation is unready.
+    pub(super) max_node_startup_time: SimDuration,
     /// Fewer ready nodes than this are a shortfall.
     pub acceptable_min: i64,
     /// The open request, if any.
@@ -74,20 +79,28 @@ impl GroupState {
         self.registered = 0;
         self.ready = 0;
         self.unready = 0;
+        self.resource_unready = 0;
         self.not_started = 0;
         self.deleted = 0;
         self.nodes_digest = 0;
     }
 
     /// Whether the group has no node and no machine that anybody has seen.
-    fn is_unseen(&self) -> bool {
+    #[must_use]
+    pub fn is_unseen(&self) -> bool {
         self.registered + self.unregistered + self.long_unregistered == 0
+    }
+
+    /// How many of the nodes that the cloud has been asked for are neither there nor given up. Nodes
+    /// that are going do not count as there.
+    #[must_use]
+    pub fn missing(&self) -> i64 {
+        self.target - i64::from(self.ready + self.unready + self.long_unregistered)
     }
 
     /// Whether nodes are missing that the cloud has been asked for.
     pub(super) fn nodes_are_coming(&self) -> bool {
-        let provisioned = i64::from(self.registered) - i64::from(self.not_started);
-        self.target > 0 && provisioned < self.target
+        self.missing() > 0
     }
 
     /// Whether nodes are missing and an open request explains it.
@@ -103,7 +116,7 @@ impl GroupState {
     }
 
     /// Opens a request, adds to it, or takes from it. Only more nodes restart its time.
-    pub(super) fn add_to_request(&mut self, delta: i64, now: SimTime, settings: &Settings) {
+    pub(super) fn add_to_request(&mut self, delta: i64, now: SimTime) {
         let before = self.request.as_ref().map_or(0, |request| i64::from(request.increase));
         if before == 0 && delta <= 0 {
             return;
@@ -116,7 +129,7 @@ impl GroupState {
         let restarted = ScaleUpRequest {
             increase,
             requested_at: now,
-            expected_by: now + settings.max_node_provision_time,
+            expected_by: now + self.max_node_provision_time,
         };
         match &mut self.request {
             Some(request) if delta <= 0 => request.increase = increase,
@@ -152,25 +165,20 @@ impl GroupState {
         shortfall <= i64::from(settings.ok_total_unready_count) || shortfall as f64 <= share
     }
 
-    pub(super) fn long_unregistered_ids(&self, settings: &Settings, now: SimTime) -> Vec<Arc<str>> {
+    pub(super) fn long_unregistered_ids(&self, now: SimTime) -> Vec<Arc<str>> {
         self.unregistered_since
             .iter()
-            .filter(|(_, since)| **since + settings.max_node_provision_time < now)
+            .filter(|(_, since)| **since + self.max_node_provision_time < now)
             .map(|(id, _)| Arc::clone(id))
             .collect()
     }
 
     /// The first instant after `now` at which time alone changes something.
-    pub(super) fn next_change(&self, settings: &Settings, now: SimTime) -> SimTime {
-        let overdue = |since: SimTime| since + settings.max_node_provision_time + SimDuration(1);
+    pub(super) fn next_change(&self, now: SimTime) -> SimTime {
+        let overdue = |since: SimTime| since + self.max_node_provision_time + SimDuration(1);
         let request = self.request.iter().map(|request| request.expected_by + SimDuration(1));
         let size = self.incorrect.iter().map(|size| overdue(size.first_seen));
         let machines = self.unregistered_since.values().map(|since| overdue(*since));
         request.chain(size).chain(machines).filter(|at| *at > now).min().unwrap_or(SimTime::MAX)
     }
-}
-
-/// A finding about a group.
-pub(super) fn group_reason(group: &str, text: String) -> Reason {
-    Reason { subject: Subject::Group(group.to_owned()), text }
 }

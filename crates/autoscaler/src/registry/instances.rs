@@ -8,9 +8,9 @@ use plimsoll_core::node_group::{Instance, InstanceState};
 use plimsoll_core::{Cluster, SimDuration, SimTime};
 use rustc_hash::FxHashSet;
 
-use super::groups::group_reason;
-use super::{Registry, RegistryUpdate};
+use super::{FailedScaleUp, Registry, RegistryUpdate};
 use crate::settings::Settings;
+use crate::status::{Event, ScaleUpError};
 
 /// How often upstream fetches all lists in the background.
 const REFRESH_INTERVAL: SimDuration = SimDuration::from_mins(2);
@@ -70,12 +70,7 @@ impl Registry {
     }
 
     /// Notes which machines have no Node, and since when that has been seen.
-    pub(super) fn update_unregistered(
-        &mut self,
-        cluster: &Cluster,
-        settings: &Settings,
-        now: SimTime,
-    ) {
+    pub(super) fn update_unregistered(&mut self, cluster: &Cluster, now: SimTime) {
         let mut changed: Vec<GroupId> = Vec::new();
         for (index, state) in self.groups.iter().enumerate() {
             let Some(cached) = &state.cached else { continue };
@@ -95,7 +90,7 @@ impl Registry {
         }
         for state in &mut self.groups {
             let total = state.unregistered_since.len();
-            let overdue = |since: &&SimTime| **since + settings.max_node_provision_time < now;
+            let overdue = |since: &&SimTime| **since + state.max_node_provision_time < now;
             let long = state.unregistered_since.values().filter(overdue).count();
             state.long_unregistered = u32::try_from(long).unwrap_or(u32::MAX);
             state.unregistered = u32::try_from(total - long).unwrap_or(u32::MAX);
@@ -107,8 +102,8 @@ impl Registry {
         let Some(cached) = state.cached.clone() else { return };
         let mut since = BTreeMap::new();
         for instance in cached.0.iter() {
-            let going = instance.state == InstanceState::Deleting;
-            if going || registered.contains(&*instance.id) {
+            let never_comes = instance.state == InstanceState::Deleting || instance.error.is_some();
+            if never_comes || registered.contains(&*instance.id) {
                 continue;
             }
             let first_seen = state.unregistered_since.get(&instance.id).copied();
@@ -125,7 +120,6 @@ impl Registry {
     pub(super) fn notice_creation_errors(
         &mut self,
         cluster: &Cluster,
-        settings: &Settings,
         now: SimTime,
         update: &mut RegistryUpdate,
     ) {
@@ -145,21 +139,29 @@ impl Registry {
                     continue;
                 }
                 let count = i64::try_from(fresh).unwrap_or(i64::MAX);
-                state.add_to_request(-count, now, settings);
-                self.backoff.fail(id, now);
+                state.add_to_request(-count, now);
                 self.changed = true;
                 let class = if out_of_resources { "OutOfResource" } else { "Other" };
+                let cause = format!("{class}.{code}");
+                let words = source_errors(&messages);
                 let name = &group.spec.name;
-                let said: Vec<&str> = messages.into_iter().collect();
-                let text = format!(
-                    "ScaleUpFailed: Failed adding {fresh} nodes to group {name} due to {class}.{code}; \
-                     source errors: {}",
-                    said.join(", ")
-                );
-                update.reasons.push(group_reason(name, text));
+                update.events.push(Event::creation_failed(name, fresh, &cause, &words));
+                let error = ScaleUpError { code: code.to_owned(), message: words };
+                self.backoff.fail(id, error.clone(), now);
+                let count = u32::try_from(fresh).unwrap_or(u32::MAX);
+                let failure = FailedScaleUp { group: id, count, error, is_reverted: false };
+                update.failures.push(failure);
             }
         }
     }
+}
+
+/// The cloud's words. Upstream means to cut long lists short, but only marks them so.
+fn source_errors(messages: &BTreeSet<&str>) -> String {
+    const MARKED_ABOVE: usize = 3;
+    let all: Vec<&str> = messages.iter().copied().collect();
+    let mark = if all.len() > MARKED_ABOVE { ", ..." } else { "" };
+    format!("{}{mark}", all.join(", "))
 }
 
 /// By class and code of the creation error: ids of machines, and the cloud's words.

@@ -1,6 +1,7 @@
 //! The one walk over all nodes of a loop: who is ready, who is not, who can stand for a group.
 
-use plimsoll_core::catalog::Catalog;
+use plimsoll_core::catalog::{Catalog, NodeTemplate};
+use plimsoll_core::devices::PoolCounts;
 use plimsoll_core::ids::{NodeId, SurfaceId};
 use plimsoll_core::{Cluster, Node, SimDuration, SimTime};
 
@@ -22,6 +23,8 @@ pub struct NodeClass {
     pub state: NodeState,
     /// Its conditions and taints say that pods can run.
     pub ready: bool,
+    /// Nothing speaks against it but that its GPUs or devices are not there yet.
+    pub waits_for_resources: bool,
 }
 
 /// How the registry counts a node.
@@ -44,10 +47,13 @@ pub(super) struct NodeScan {
     pub(super) nodes: Vec<NodeId>,
     pub(super) ready_count: usize,
     pub(super) unready_count: u32,
+    pub(super) resource_unready_count: u32,
     pub(super) representatives: Vec<Option<NodeId>>,
     pub(super) last_resorts: Vec<Option<NodeId>>,
     /// When time alone changes a class or makes a node a representative.
     pub(super) next_change: SimTime,
+    /// By group: the pools of devices that its nodes must have; empty: none of any.
+    expected_pools: Vec<PoolCounts>,
     /// The cluster's node version and the number of groups that the last walk saw.
     seen: Option<(u64, usize)>,
     traits: Vec<Option<Traits>>,
@@ -60,6 +66,17 @@ struct Traits {
     to_be_deleted: bool,
     /// It is not ready, whatever its conditions say.
     not_ready: bool,
+    not_ready_by_taint: bool,
+    /// Its GPUs are not allocatable yet.
+    waits_for_gpu: bool,
+}
+
+impl NodeClass {
+    /// Whether it should be ready and is not, for want of its GPUs or devices.
+    #[must_use]
+    pub fn is_resource_unready(self) -> bool {
+        self.state == NodeState::Unready && self.waits_for_resources
+    }
 }
 
 impl NodeScan {
@@ -69,9 +86,11 @@ impl NodeScan {
             nodes: Vec::new(),
             ready_count: 0,
             unready_count: 0,
+            resource_unready_count: 0,
             representatives: Vec::new(),
             last_resorts: Vec::new(),
             next_change: SimTime::MAX,
+            expected_pools: Vec::new(),
             seen: None,
             traits: Vec::new(),
             settings: settings.clone(),
@@ -82,6 +101,18 @@ impl NodeScan {
     #[expect(clippy::cast_precision_loss, reason = "numbers of nodes are far below 2^52")]
     pub(super) fn registered(&self) -> f64 {
         self.nodes.len() as f64
+    }
+
+    /// The next walk is not left out although the nodes are the same.
+    pub(super) fn look_anew(&mut self) {
+        self.seen = None;
+    }
+
+    pub(super) fn expect_pools(&mut self, pools: Vec<PoolCounts>) {
+        if pools != self.expected_pools {
+            self.expected_pools = pools;
+            self.look_anew();
+        }
     }
 
     pub(super) fn run(
@@ -106,17 +137,24 @@ impl NodeScan {
         }
         self.ready_count = 0;
         self.unready_count = 0;
+        self.resource_unready_count = 0;
         self.next_change = SimTime::MAX;
         groups.iter_mut().for_each(GroupState::clear_counts);
         for (id, node) in cluster.nodes() {
             let traits = self.traits_of(cluster.catalog(), node.surface);
-            let class = self.classify(node, traits, settings, now);
+            let lacks_devices = self.lacks_devices(cluster, node);
+            let startup_time = match node.group {
+                Some(group) => groups[group.index()].max_node_startup_time,
+                None => settings.max_node_startup_time,
+            };
+            let class = self.classify(node, (traits, lacks_devices), startup_time, now);
             self.nodes.push(id);
             self.classes[id.index()] = Some(class);
             self.ready_count += usize::from(class.ready && !node.unschedulable);
             self.unready_count += u32::from(class.state == NodeState::Unready);
+            self.resource_unready_count += u32::from(class.is_resource_unready());
             if let Some(group) = node.group {
-                groups[group.index()].count(node, class.state);
+                groups[group.index()].count(node, class);
                 let stands = class.ready
                     && !traits.to_be_deleted
                     && (!node.unschedulable || settings.scale_from_unschedulable);
@@ -146,15 +184,30 @@ impl NodeScan {
         }
     }
 
+    /// Whether a node is short of devices that nodes of its group have. Cordoned nodes are not asked.
+    ///
+    /// Source: `processors/customresources/dra_processor.go`.
+    fn lacks_devices(&self, cluster: &Cluster, node: &Node) -> bool {
+        let expected = node.group.and_then(|group| self.expected_pools.get(group.index()));
+        let Some(expected) = expected.filter(|pools| !pools.is_empty()) else { return false };
+        if node.unschedulable {
+            return false;
+        }
+        let there = cluster.devices().whole_pools_of(&node.name);
+        expected.iter().any(|(driver, count)| there.get(driver).is_none_or(|one| one < count))
+    }
+
     fn classify(
         &mut self,
         node: &Node,
-        traits: Traits,
-        settings: &Settings,
+        (traits, lacks_devices): (Traits, bool),
+        startup_time: SimDuration,
         now: SimTime,
     ) -> NodeClass {
-        let ready = node.ready && !traits.not_ready;
-        let startup_ends = node.created_at + settings.max_node_startup_time;
+        let ready = node.ready && !traits.not_ready && !lacks_devices;
+        let waits_for_resources =
+            node.ready && !traits.not_ready_by_taint && (traits.waits_for_gpu || lacks_devices);
+        let startup_ends = node.created_at + startup_time;
         let state = if traits.to_be_deleted {
             NodeState::Deleted
         } else if ready {
@@ -165,7 +218,7 @@ impl NodeScan {
         } else {
             NodeState::Unready
         };
-        NodeClass { state, ready }
+        NodeClass { state, ready, waits_for_resources }
     }
 
     fn traits_of(&mut self, catalog: &Catalog, surface: SurfaceId) -> Traits {
@@ -176,14 +229,14 @@ impl NodeScan {
             let parts = catalog.surface(surface);
             (catalog.template(parts.template), catalog.taints(parts.taints))
         };
-        // A node with the GPU label whose GPUs are not allocatable yet is not ready.
-        let gpus = template.allocatable.get(GPU_RESOURCE).copied().unwrap_or(0);
-        let waits_for_gpu = template.labels.contains_key(GPU_LABEL) && gpus == 0;
         let speaks_against =
             |key: &str| is_not_ready_taint(key) || is_startup_taint(&self.settings, key);
+        let not_ready_by_taint = taints.iter().any(|taint| speaks_against(&taint.key));
         let traits = Traits {
             to_be_deleted: taints.iter().any(|taint| taint.key == TO_BE_DELETED),
-            not_ready: waits_for_gpu || taints.iter().any(|taint| speaks_against(&taint.key)),
+            not_ready: waits_for_gpu(template) || not_ready_by_taint,
+            not_ready_by_taint,
+            waits_for_gpu: waits_for_gpu(template),
         };
         if self.traits.len() <= surface.index() {
             self.traits.resize(surface.index() + 1, None);
@@ -193,13 +246,20 @@ impl NodeScan {
     }
 }
 
+/// Whether a node like this has the GPU label, and its GPUs are not allocatable yet: it is not ready.
+pub(crate) fn waits_for_gpu(template: &NodeTemplate) -> bool {
+    let gpus = template.allocatable.get(GPU_RESOURCE).copied().unwrap_or(0);
+    gpus == 0 && template.labels.contains_key(GPU_LABEL)
+}
+
 impl GroupState {
-    fn count(&mut self, node: &Node, state: NodeState) {
+    fn count(&mut self, node: &Node, class: NodeClass) {
         self.registered += 1;
         // Serials are never used again, and an odd factor keeps sums of them apart.
         let mixed = node.serial.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         self.nodes_digest = self.nodes_digest.wrapping_add(mixed ^ (mixed >> 29));
-        match state {
+        self.resource_unready += u32::from(class.is_resource_unready());
+        match class.state {
             NodeState::Deleted => self.deleted += 1,
             NodeState::Ready => self.ready += 1,
             NodeState::NotStarted => self.not_started += 1,

@@ -2,7 +2,7 @@
 //!
 //! Nodes of no group and nodes of groups at their minimum are no candidates at all. Of the others
 //! the cheap questions are asked first; what passes them is tried in this order: empty nodes, nodes
-//! whose pods can all move now, nodes with pods that must finish; within each, the unneeded nodes
+//! that only wait for pods to finish, nodes with pods to move; within each, the unneeded nodes
 //! of the last loop in the order in which they were taken away then, and then the rest by id.
 //! (Upstream leaves the order within these to chance. This one makes a second look at an unchanged
 //! cluster give the same answer as the first.)
@@ -42,7 +42,7 @@ pub(super) struct Eligibility<'a> {
 }
 
 /// What the choice came to.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Candidates {
     /// Any node that is no candidate by its group aside.
     pub(super) any: bool,
@@ -65,8 +65,8 @@ struct Rank {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum NodeKind {
     Empty,
-    Movable,
     AwaitsCompletion,
+    Occupied,
 }
 
 impl Candidates {
@@ -82,6 +82,7 @@ impl Candidates {
         self.holds_until = SimTime::MAX;
         self.ranked.clear();
         self.open_groups(cluster, &with);
+        with.utilization.take_over_options(cluster);
         if with.utilization.looks_at_terminating {
             with.utilization.looks_at_terminating = any_terminating(cluster, with.context.nodes);
         }
@@ -159,8 +160,9 @@ fn kind_of(cluster: &Cluster, node: NodeId, rules: &DrainRules, now: SimTime) ->
     for pod in &cluster.node(node).pods {
         match drain::judge_alone(cluster, *pod, rules, now) {
             DrainVerdict::Skip | DrainVerdict::DaemonSet => {}
-            DrainVerdict::Move | DrainVerdict::Blocked(_) => kind = kind.max(NodeKind::Movable),
-            DrainVerdict::AwaitCompletion => return NodeKind::AwaitsCompletion,
+            DrainVerdict::AwaitCompletion => kind = NodeKind::AwaitsCompletion,
+            // A node with pods to move is not empty, whatever else it waits for.
+            DrainVerdict::Move | DrainVerdict::Blocked(_) => return NodeKind::Occupied,
         }
     }
     kind

@@ -11,7 +11,7 @@ use crate::settings::Settings;
 const BEFORE_START: SimDuration = SimDuration::from_hours(1);
 
 /// The delays, and what they count from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Cooldowns {
     after_add: SimDuration,
     after_delete: SimDuration,

@@ -6,7 +6,7 @@ use super::unremovable::UnremovableReason;
 use super::utilization::Utilization;
 
 /// The findings of the last loop. A replay of a month does not want them and leaves them out.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Findings {
     pub(super) are_kept: bool,
     pub(super) unremovable: Vec<(NodeId, UnremovableReason)>,

@@ -5,7 +5,7 @@ use plimsoll_core::Cluster;
 use plimsoll_core::ids::{NodeId, PodId};
 
 /// A remembered place by pod. A hint lasts through the loop after the one in which it was given.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Hints {
     by_pod: Vec<Option<Hint>>,
     loop_number: u64,

@@ -1,7 +1,7 @@
 //! Which nodes are unneeded: the loop's simulation, and what is remembered from loop to loop.
 
 use plimsoll_core::drain::DrainRules;
-use plimsoll_core::ids::NodeId;
+use plimsoll_core::ids::{GroupId, NodeId};
 use plimsoll_core::{Cluster, Fork, SimDuration, SimTime};
 
 use super::candidates::{Candidates, Eligibility, is_disabled_by_annotation};
@@ -18,7 +18,7 @@ use crate::loop_context::LoopContext;
 use crate::settings::Settings;
 
 /// The planner. See the module's text.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Planner {
     pub(super) rules: DrainRules,
     pub(super) unneeded: UnneededNodes,
@@ -29,6 +29,8 @@ pub(super) struct Planner {
     pub(super) simulation: Simulation,
     memory: UnremovableMemory,
     found: Vec<UnneededNode>,
+    /// How many of those belong to groups that go as a whole: no limit counts them.
+    found_atomic: usize,
     parallelism: usize,
     unneeded_time: SimDuration,
     recheck_timeout: SimDuration,
@@ -54,15 +56,8 @@ struct LastLoop {
 
 impl Planner {
     pub(super) fn new(settings: &Settings) -> Planner {
-        let rules = DrainRules {
-            skip_nodes_with_system_pods: settings.skip_nodes_with_system_pods,
-            skip_nodes_with_local_storage: settings.skip_nodes_with_local_storage,
-            skip_nodes_with_custom_controller_pods: settings.skip_nodes_with_custom_controller_pods,
-            min_replica_count: settings.min_replica_count,
-            blocking_system_pod_timeout: settings.blocking_system_pod_disruption_timeout,
-        };
         Planner {
-            rules,
+            rules: settings.drain_rules(),
             unneeded: UnneededNodes::default(),
             candidates: Candidates::default(),
             utilization: UtilizationReader::new(settings),
@@ -71,6 +66,7 @@ impl Planner {
             simulation: Simulation::default(),
             memory: UnremovableMemory::default(),
             found: Vec::new(),
+            found_atomic: 0,
             parallelism: usize::try_from(settings.max_scale_down_parallelism)
                 .expect("usize is at least 32 bits wide"),
             unneeded_time: settings.scale_down_unneeded_time,
@@ -112,9 +108,10 @@ impl Planner {
         // Nothing is moved in a loop without candidates.
         let destinations = if self.candidates.eligible.is_empty() { &[] } else { context.nodes };
         self.simulation.begin(fork, destinations, is_going);
-        let unremovable = self.simulate(fork, now);
-        let limit_was_hit = self.found.len() >= self.limit(self.found.len())
-            || self.found.len() >= self.limit(self.unneeded.list().len());
+        let unremovable = self.simulate(fork, context.settings, now);
+        let counted = self.found.len() - self.found_atomic;
+        let limit_was_hit = counted >= self.limit(self.found.len())
+            || counted >= self.limit(self.unneeded.list().len());
         self.unneeded.update(&mut self.found);
         self.end_loop(fork.version(), context.fork_is_bare, limit_was_hit, now);
         self.look_ahead(fork, context, is_going, now);
@@ -155,19 +152,31 @@ impl Planner {
         }
     }
 
-    fn simulate(&mut self, fork: &mut Fork<'_>, now: SimTime) -> Vec<(NodeId, UnremovableReason)> {
+    fn simulate(
+        &mut self,
+        fork: &mut Fork<'_>,
+        settings: &Settings,
+        now: SimTime,
+    ) -> Vec<(NodeId, UnremovableReason)> {
         let limit = self.limit(self.unneeded.list().len());
+        let is_atomic: Vec<bool> = (0..fork.group_count())
+            .map(|index| settings.of_group(&fork.group(GroupId::at(index)).spec).is_atomic)
+            .collect();
         let mut unremovable = Vec::new();
         let mut away = fork.fork();
         self.found.clear();
+        self.found_atomic = 0;
         for node in self.candidates.eligible.iter().copied() {
-            if self.found.len() >= limit {
+            if self.found.len() - self.found_atomic >= limit {
                 break;
             }
             let (reason, stuck) = match self.simulation.take_away(&mut away, node, &self.rules, now)
             {
                 Trial::Removable { first_moved, is_risky, awaits_completion } => {
                     let moved = first_moved..self.simulation.moved.len();
+                    let group = away.node(node).group;
+                    let goes_as_a_whole = group.is_some_and(|group| is_atomic[group.index()]);
+                    self.found_atomic += usize::from(goes_as_a_whole);
                     self.found.push(UnneededNode {
                         node,
                         serial: away.node(node).serial,

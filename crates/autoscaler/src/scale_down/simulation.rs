@@ -15,7 +15,7 @@ use super::unremovable::{Remembered, UnremovableReason};
 ///
 /// The search for a place goes on after the node that was found last and begins anew with the first
 /// node in each loop. (Upstream's goes on from loop to loop.)
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Simulation {
     /// By node: pods may move there.
     destinations: Vec<bool>,
@@ -104,7 +104,9 @@ impl Simulation {
             return Trial::NoPlace(Some(stuck));
         }
         let first_moved = self.moved.len();
-        if !self.pods.is_empty() && !self.move_pods(fork, node, now) {
+        if self.pods.is_empty() {
+            fork.forget_claims_on(node);
+        } else if !self.move_pods(fork, node, now) {
             self.moved.truncate(first_moved);
             return Trial::NoPlace(None);
         }
@@ -150,16 +152,18 @@ impl Simulation {
             && !fork.fits_elsewhere(shape, node)
     }
 
-    /// Moves the pods, all or none. The node stays without them, so that its zone still counts.
+    /// Moves the pods, all or none. The node stays without them, so that its zone still counts; the
+    /// claims of those that go with it are forgotten.
     fn move_pods(&mut self, fork: &mut Fork<'_>, node: NodeId, now: SimTime) -> bool {
         let mut trial = fork.fork();
         for pod in &self.pods {
-            trial.unbind(*pod);
+            trial.unbind_with_devices(*pod);
         }
+        trial.forget_claims_on(node);
         for index in 0..self.pods.len() {
             let pod = self.pods[index];
             let Some(place) = self.find_place(&mut trial, pod, node) else { return false };
-            trial.bind(pod, place, now);
+            trial.bind_with_devices(pod, place, now);
             self.moved.push(pod);
         }
         trial.commit();

@@ -46,7 +46,7 @@ impl TaintFacts {
 }
 
 /// The facts of every list of taints seen so far.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct TaintFactsCache {
     by_list: Vec<Option<TaintFacts>>,
     /// The taints each node had when it was last looked at.

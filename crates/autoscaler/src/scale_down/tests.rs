@@ -1,5 +1,6 @@
 //! One claim a test, on worlds of a few lines.
 
+mod groups;
 mod idleness;
 mod planning;
 pub(crate) mod stage;

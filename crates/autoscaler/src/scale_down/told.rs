@@ -11,7 +11,7 @@ use crate::action::DeletionCause;
 use crate::{Reason, Subject};
 
 /// The last word on each node.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Told {
     by_node: Vec<Option<(u64, UnremovableReason)>>,
 }

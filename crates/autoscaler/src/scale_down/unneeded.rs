@@ -25,7 +25,7 @@ pub struct UnneededNode {
 }
 
 /// The unneeded nodes in the order in which the last loop took them away.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct UnneededNodes {
     list: Vec<UnneededNode>,
     /// By node: one more than the place in `list`; 0 stands for none.

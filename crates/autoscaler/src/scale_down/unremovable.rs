@@ -19,6 +19,8 @@ pub enum UnremovableReason {
     NotUnreadyLongEnough,
     /// Its group is at its minimum.
     NodeGroupMinSizeReached,
+    /// Its group goes as a whole or not at all, and not all of it may go.
+    AtomicScaleDownFailed,
     /// The cluster's minimum of cpu, memory or GPUs would not be kept.
     MinimalResourceLimitExceeded,
     /// It is going already.
@@ -45,6 +47,7 @@ impl UnremovableReason {
             UnremovableReason::NotUnneededLongEnough => "NotUnneededLongEnough",
             UnremovableReason::NotUnreadyLongEnough => "NotUnreadyLongEnough",
             UnremovableReason::NodeGroupMinSizeReached => "NodeGroupMinSizeReached",
+            UnremovableReason::AtomicScaleDownFailed => "AtomicScaleDownFailed",
             UnremovableReason::MinimalResourceLimitExceeded => "MinimalResourceLimitExceeded",
             UnremovableReason::CurrentlyBeingDeleted => "CurrentlyBeingDeleted",
             UnremovableReason::NotUnderutilized => "NotUnderutilized",
@@ -106,7 +109,7 @@ pub(super) enum Outlook {
 
 /// What simulations found unremovable, until it is looked at again. Entries go by time or with the
 /// node, never because a node has become empty.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct UnremovableMemory {
     entries: Vec<Remembered>,
     /// By node: one more than the place in `entries`; 0 stands for none.

@@ -1,24 +1,56 @@
 //! How much of a node its pods ask for.
+//!
+//! Source: `simulator/utilization/info.go` of release 1.36.
+
+use std::borrow::Cow;
 
 use plimsoll_core::catalog::{CPU, MEMORY};
-use plimsoll_core::ids::{NodeId, PodId, ResourceId, TemplateId};
+use plimsoll_core::ids::{GroupId, NodeId, PodId, ResourceId, TemplateId};
 use plimsoll_core::{Cluster, SimTime, drain};
 
-use crate::settings::Settings;
+use crate::settings::{GroupOptions, Settings};
 
 /// Requests as parts of what pods may use of a node, as the planner sees them.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Utilization {
-    /// Of the cpu; 0 on a node with GPUs.
+    /// Of the cpu; 0 on a node that is judged by its GPUs or its devices.
     pub cpu: f64,
-    /// Of the memory; 0 on a node with GPUs.
+    /// Of the memory; 0 on a node that is judged by its GPUs or its devices.
     pub memory: f64,
     /// Of the GPUs, on a node that has some: it is judged by them alone.
     pub gpu: Option<f64>,
-    /// The resource that is used most, by its Kubernetes name; empty when the node has no size.
-    pub resource: &'static str,
+    /// Of the pool of devices that is used most, on a node that has slices of its own and no GPUs as
+    /// a resource: it is judged by that alone.
+    pub dynamic_resource: Option<f64>,
+    /// The resource that is used most, by its Kubernetes name, or `driver/pool`; empty when the node
+    /// has no size, or a pool of its is not whole.
+    pub resource: Cow<'static, str>,
     /// How much of that resource is used: what the threshold is held against.
     pub dominant: f64,
+}
+
+impl Utilization {
+    /// What upstream goes on with when it logs that something about a node is wrong.
+    fn nothing() -> Utilization {
+        let resource = Cow::Borrowed("");
+        Utilization {
+            cpu: 0.0,
+            memory: 0.0,
+            gpu: None,
+            dynamic_resource: None,
+            resource,
+            dominant: 0.0,
+        }
+    }
+
+    /// Of the node's own devices.
+    fn of_devices(cluster: &Cluster, node: NodeId) -> Utilization {
+        let Ok(Some((pool, used))) = cluster.highest_pool_use(node) else {
+            return Utilization::nothing();
+        };
+        let (resource, dynamic_resource) = (Cow::Owned(pool), Some(used));
+        Utilization { dynamic_resource, resource, dominant: used, ..Utilization::nothing() }
+    }
 }
 
 /// The resource that stands for a GPU.
@@ -27,16 +59,17 @@ pub(super) const GPU_RESOURCE: &str = "nvidia.com/gpu";
 pub(super) const GPU_LABEL: &str = "k8s.amazonaws.com/accelerator";
 
 /// Which pods count, and what is known about kinds of nodes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct UtilizationReader {
-    ignore_daemon_sets: bool,
+    flags: GroupOptions,
     ignore_mirrors: bool,
-    threshold: f64,
-    gpu_threshold: f64,
     /// By template: whether nodes of it are judged by their GPUs.
     has_gpu: Vec<Option<bool>>,
-    /// By template: the most that may be asked of its nodes before they are above their threshold.
-    limits: Vec<Option<Limits>>,
+    /// By template: the most that may be asked of its nodes before they are above their threshold,
+    /// and the group whose options say so. A template is mostly one group's.
+    limits: Vec<Option<(Option<GroupId>, Limits)>>,
+    /// What the groups were when `limits` was made.
+    options: Vec<GroupOptions>,
     /// Pods past their end may be about: pods have to be looked at one by one.
     pub(super) looks_at_terminating: bool,
 }
@@ -44,14 +77,29 @@ pub(super) struct UtilizationReader {
 impl UtilizationReader {
     pub(super) fn new(settings: &Settings) -> UtilizationReader {
         UtilizationReader {
-            ignore_daemon_sets: settings.ignore_daemonsets_utilization,
+            flags: GroupOptions::of_flags(settings),
             ignore_mirrors: settings.ignore_mirror_pods_utilization,
-            threshold: settings.scale_down_utilization_threshold,
-            gpu_threshold: settings.scale_down_gpu_utilization_threshold,
             has_gpu: Vec::new(),
             limits: Vec::new(),
+            options: Vec::new(),
             looks_at_terminating: true,
         }
+    }
+
+    /// Brings what is known of the groups' options up to date. Once a loop.
+    pub(super) fn take_over_options(&mut self, cluster: &Cluster) {
+        let of = |index: usize| self.flags.for_group(&cluster.group(GroupId::at(index)).spec);
+        let known = self.options.len();
+        let same = known == cluster.group_count()
+            && self.options.iter().enumerate().all(|(index, one)| *one == of(index));
+        if !same {
+            self.options = (0..cluster.group_count()).map(of).collect();
+            self.limits.clear();
+        }
+    }
+
+    fn options_of(&self, group: Option<GroupId>) -> &GroupOptions {
+        group.and_then(|group| self.options.get(group.index())).unwrap_or(&self.flags)
     }
 
     /// Whether a node is above its threshold, where its sums are enough to say so: a quick answer
@@ -63,36 +111,43 @@ impl UtilizationReader {
         node: NodeId,
         template: TemplateId,
     ) -> bool {
-        if self.looks_at_pods() {
+        let looks_at_pods = self.ignore_mirrors || self.looks_at_terminating;
+        if looks_at_pods || cluster.has_own_devices(node) {
             return false;
         }
-        let known = self.limits.get(template.index()).copied().flatten();
-        let limits = known.unwrap_or_else(|| self.work_out_limits(cluster, node, template));
+        let group = cluster.node(node).group;
+        let limits = match self.limits.get(template.index()) {
+            Some(Some((of, limits))) if *of == group => *limits,
+            _ => self.work_out_limits(cluster, node, template),
+        };
         limits.iter().any(|(resource, most)| cluster.requested(node, *resource) > *most)
     }
 
-    fn looks_at_pods(&self) -> bool {
-        self.ignore_daemon_sets || self.ignore_mirrors || self.looks_at_terminating
-    }
-
     fn work_out_limits(&mut self, cluster: &Cluster, node: NodeId, template: TemplateId) -> Limits {
-        let limits = if self.is_judged_by_gpu(cluster, template) {
+        let group = cluster.node(node).group;
+        let options = *self.options_of(group);
+        let limits = if options.ignore_daemon_sets_utilization {
+            // Sums are not enough: pods have to be looked at one by one.
+            [(CPU, i64::MAX), (CPU, i64::MAX)]
+        } else if self.is_judged_by_gpu(cluster, template) {
             let gpu = cluster.catalog().resource(GPU_RESOURCE).unwrap_or(CPU);
             let has_some = gpu != CPU && cluster.allocatable(node, gpu) != 0;
             let most = cluster.allocatable(node, gpu);
-            let most = if has_some { most_within(self.gpu_threshold, most) } else { i64::MAX };
+            let threshold = options.scale_down_gpu_utilization_threshold;
+            let most = if has_some { most_within(threshold, most) } else { i64::MAX };
             [(gpu, most), (gpu, most)]
         } else {
             let sizes = [CPU, MEMORY].map(|one| cluster.allocatable(node, one));
             let most = |size| {
-                if sizes.contains(&0) { i64::MAX } else { most_within(self.threshold, size) }
+                let threshold = options.scale_down_utilization_threshold;
+                if sizes.contains(&0) { i64::MAX } else { most_within(threshold, size) }
             };
             [(CPU, most(sizes[0])), (MEMORY, most(sizes[1]))]
         };
         if self.limits.len() <= template.index() {
             self.limits.resize(template.index() + 1, None);
         }
-        self.limits[template.index()] = Some(limits);
+        self.limits[template.index()] = Some((group, limits));
         limits
     }
 
@@ -109,14 +164,19 @@ impl UtilizationReader {
                 .resource(GPU_RESOURCE)
                 .and_then(|gpu| self.ratio(cluster, node, gpu, now))
                 .unwrap_or(0.0);
-            let found = Utilization {
-                cpu: 0.0,
-                memory: 0.0,
-                gpu: Some(gpu),
-                resource: GPU_RESOURCE,
-                dominant: gpu,
-            };
-            return (found, gpu > self.gpu_threshold);
+            let gpu_alone = Utilization { gpu: Some(gpu), ..Utilization::nothing() };
+            let resource = Cow::Borrowed(GPU_RESOURCE);
+            let options = self.options_of(cluster.node(node).group);
+            return (
+                Utilization { resource, dominant: gpu, ..gpu_alone },
+                gpu > options.scale_down_gpu_utilization_threshold,
+            );
+        }
+        let options = self.options_of(cluster.node(node).group);
+        if cluster.has_own_devices(node) {
+            let found = Utilization::of_devices(cluster, node);
+            let is_above = found.dominant > options.scale_down_utilization_threshold;
+            return (found, is_above);
         }
         let cpu = self.ratio(cluster, node, CPU, now);
         let memory = self.ratio(cluster, node, MEMORY, now);
@@ -124,12 +184,14 @@ impl UtilizationReader {
             (Some(cpu), Some(memory)) => {
                 let (resource, dominant) =
                     if cpu > memory { ("cpu", cpu) } else { ("memory", memory) };
-                Utilization { cpu, memory, gpu: None, resource, dominant }
+                let resource = Cow::Borrowed(resource);
+                Utilization { cpu, memory, resource, dominant, ..Utilization::nothing() }
             }
-            // Upstream logs the error and goes on with a utilization of nothing.
-            _ => Utilization { cpu: 0.0, memory: 0.0, gpu: None, resource: "", dominant: 0.0 },
+            _ => Utilization::nothing(),
         };
-        (found, found.dominant > self.threshold)
+        let options = self.options_of(cluster.node(node).group);
+        let is_above = found.dominant > options.scale_down_utilization_threshold;
+        (found, is_above)
     }
 
     fn is_judged_by_gpu(&mut self, cluster: &Cluster, template: TemplateId) -> bool {
@@ -155,8 +217,11 @@ impl UtilizationReader {
         if allocatable == 0 {
             return None;
         }
-        let (requested, left_out) = if self.looks_at_pods() {
-            self.count(cluster, node, resource, now)
+        let options = self.options_of(cluster.node(node).group);
+        let ignores_daemon_sets = options.ignore_daemon_sets_utilization;
+        let looks_at_pods = ignores_daemon_sets || self.ignore_mirrors || self.looks_at_terminating;
+        let (requested, left_out) = if looks_at_pods {
+            self.count(cluster, node, resource, ignores_daemon_sets, now)
         } else {
             (cluster.requested(node, resource), 0)
         };
@@ -169,6 +234,7 @@ impl UtilizationReader {
         cluster: &Cluster,
         node: NodeId,
         resource: ResourceId,
+        ignores_daemon_sets: bool,
         now: SimTime,
     ) -> (i64, i64) {
         let (mut counted, mut left_out) = (0, 0);
@@ -178,7 +244,7 @@ impl UtilizationReader {
             let fit = cluster.catalog().fit(cluster.catalog().fit_of(shape));
             let amount =
                 fit.requests.iter().find(|(one, _)| *one == resource).map_or(0, |(_, n)| *n);
-            if (self.ignore_daemon_sets && drain::is_daemon_set_pod(cluster, *pod))
+            if (ignores_daemon_sets && drain::is_daemon_set_pod(cluster, *pod))
                 || (self.ignore_mirrors && spec.is_mirror)
             {
                 left_out += amount;

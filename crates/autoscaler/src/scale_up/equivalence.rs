@@ -1,7 +1,7 @@
 //! Pods that stand or fall together: judged once, by the first of them.
 
 use plimsoll_core::ids::{PodId, ShapeId, WorkloadId};
-use plimsoll_core::pod::PodSpec;
+use plimsoll_core::pod::{ClaimSource, MadeClaim, PodSpec};
 use plimsoll_core::{Cluster, Labels};
 use rustc_hash::FxHashMap;
 
@@ -28,8 +28,7 @@ pub fn build(cluster: &Cluster, pods: &[PodId]) -> Vec<PodGroup> {
     let mut last: Option<(WorkloadId, ShapeId, usize)> = None;
     for id in pods {
         let pod = cluster.pod(*id);
-        let controller =
-            pod.controller.filter(|one| cluster.workload(*one).key.kind != "DaemonSet");
+        let controller = controller_of(cluster, *id);
         let alone = PodGroup { shape: pod.shape, pods: vec![*id] };
         let Some(controller) = controller else {
             groups.push(alone);
@@ -57,8 +56,15 @@ pub fn build(cluster: &Cluster, pods: &[PodId]) -> Vec<PodGroup> {
     groups
 }
 
-/// Whether pods of two shapes are equal in all that upstream compares: annotations are not.
-fn interchangeable(cluster: &Cluster, one: ShapeId, other: ShapeId) -> bool {
+/// The controller that a pod shares with pods like it; DaemonSets' pods stand alone.
+fn controller_of(cluster: &Cluster, pod: PodId) -> Option<WorkloadId> {
+    let controller = cluster.pod(pod).controller;
+    controller.filter(|one| cluster.workload(*one).key.kind != "DaemonSet")
+}
+
+/// Whether pods of two shapes are equal in all that upstream compares: annotations are not, and of
+/// the claims that are made for pods it is the template.
+pub(crate) fn interchangeable(cluster: &Cluster, one: ShapeId, other: ShapeId) -> bool {
     if one == other {
         return true;
     }
@@ -73,5 +79,45 @@ fn interchangeable(cluster: &Cluster, one: ShapeId, other: ShapeId) -> bool {
 fn without_identity(spec: &PodSpec) -> PodSpec {
     let mut spec = PodSpec { annotations: Labels::new(), run_for: None, ..spec.clone() };
     spec.volumes.owner = None;
+    for claim in &mut spec.resource_claims {
+        if let ClaimSource::Template { made, pod_name, pod_uid, .. } = &mut claim.source {
+            *made = MadeClaim::NotYet;
+            pod_name.clear();
+            pod_uid.clear();
+        }
+    }
     spec
+}
+
+/// Pods with claims that fitted nowhere in this loop. Each such pod has a shape of its own, so that
+/// what was found out about one is known of another only by comparing them.
+///
+/// Source: `simulator/scheduling/similar_pods.go`.
+#[derive(Debug, Default)]
+pub(crate) struct HopelessClaimants {
+    of_controller: FxHashMap<WorkloadId, Vec<ShapeId>>,
+}
+
+impl HopelessClaimants {
+    /// Notes a pod that fits nowhere; of no effect for pods without claims.
+    pub(crate) fn note(&mut self, cluster: &Cluster, pod: PodId) {
+        let Some(controller) = controller_of(cluster, pod).filter(|_| cluster.has_claims(pod))
+        else {
+            return;
+        };
+        let known = self.of_controller.entry(controller).or_default();
+        if known.len() < GROUPS_PER_CONTROLLER_MAX {
+            known.push(cluster.pod(pod).shape);
+        }
+    }
+
+    /// Whether a pod like this one, of the same controller, was noted.
+    pub(crate) fn has_one_like(&self, cluster: &Cluster, pod: PodId) -> bool {
+        if self.of_controller.is_empty() || !cluster.has_claims(pod) {
+            return false;
+        }
+        let known = cluster.pod(pod).controller.and_then(|one| self.of_controller.get(&one));
+        let shape = cluster.pod(pod).shape;
+        known.is_some_and(|known| known.iter().any(|one| interchangeable(cluster, *one, shape)))
+    }
 }

@@ -103,15 +103,17 @@ struct Packing<'a, 'f> {
 
 impl Packing<'_, '_> {
     fn pack(&mut self, group: &PodGroup) {
-        let fit = QuickFit::new(&self.fork, group.shape);
+        let mut fit = QuickFit::new(&self.fork, group.shape);
         let mut pods = group.pods.iter();
         let mut next = pods.next();
         while let Some(pod) = next {
+            fit.look_at(&self.fork, *pod);
             let Some(position) = self.find(&fit) else { break };
             self.place(*pod, position);
             next = pods.next();
         }
         while let Some(pod) = next {
+            fit.look_at(&self.fork, *pod);
             if !self.place_on_newest(*pod, &fit) {
                 return;
             }
@@ -168,7 +170,7 @@ impl Packing<'_, '_> {
     }
 
     fn place(&mut self, pod: PodId, position: usize) {
-        self.fork.bind(pod, self.nodes[position], self.now);
+        self.fork.bind_with_devices(pod, self.nodes[position], self.now);
         self.holds_pods[position] = true;
         self.estimate.pods.push(pod);
     }
@@ -181,6 +183,8 @@ struct QuickFit {
     requests: Vec<(ResourceId, i64)>,
     /// Ports, rules about other nodes' pods or a single node's name: every node is judged in full.
     judges_each_node: bool,
+    /// The sums of a node say nothing about its devices.
+    wants_devices: bool,
     /// What the rules said of the first node.
     rules_match: std::cell::Cell<Option<bool>>,
 }
@@ -196,11 +200,22 @@ impl QuickFit {
             judges_each_node: !fit.ports.is_empty()
                 || rules.look_at_single_nodes()
                 || cluster.looks_beyond_nodes(shape),
+            wants_devices: cluster.may_want_devices(shape),
             rules_match: std::cell::Cell::new(None),
         }
     }
 
+    /// Pods that are alike may still have claims of their own, which are judged one by one.
+    fn look_at(&mut self, cluster: &Cluster, pod: PodId) {
+        if self.wants_devices {
+            self.shape = cluster.pod(pod).shape;
+        }
+    }
+
     fn fits(&self, cluster: &Cluster, node: NodeId) -> bool {
+        if self.wants_devices {
+            return cluster.fits(self.shape, node);
+        }
         let room = |(resource, amount): (ResourceId, i64)| {
             cluster.requested(node, resource) + amount <= cluster.allocatable(node, resource)
         };

@@ -13,6 +13,7 @@ use super::estimator::requests_of;
 use super::template::Template;
 use crate::registry::{GPU_LABEL, GPU_RESOURCE};
 use crate::settings::{Expander, LEAST_PREFERRED, Settings};
+use crate::status::Event;
 
 /// One way to help pods: enlarge this group (and those like it).
 #[derive(Clone, Debug)]
@@ -40,6 +41,8 @@ pub struct Choice {
     pub chosen: Option<usize>,
     /// What kept an expander from judging.
     pub complaints: Vec<String>,
+    /// What upstream would tell as events.
+    pub events: Vec<Event>,
 }
 
 /// The chain of expanders.
@@ -78,6 +81,7 @@ impl Chooser<'_> {
         choice: &mut Choice,
     ) {
         let (best, complaints) = (&choice.best, &mut choice.complaints);
+        let events = &mut choice.events;
         choice.best = match expander {
             Expander::Random => best.clone(),
             Expander::MostPods => {
@@ -92,7 +96,7 @@ impl Chooser<'_> {
                 let nodes = self.registered_count;
                 keep_lowest(options, best, |option| price_score(cluster, option, nodes))
             }
-            Expander::Priority => keep_preferred(cluster, self.settings, options, best, complaints),
+            Expander::Priority => keep_preferred(cluster, self.settings, options, best, events),
         };
     }
 }
@@ -225,29 +229,23 @@ fn keep_preferred(
     settings: &Settings,
     options: &[ExpansionOption],
     among: &[usize],
-    complaints: &mut Vec<String>,
+    events: &mut Vec<Event>,
 ) -> Vec<usize> {
     let Some(priorities) = &settings.priorities else {
         let problem = settings.priorities_problem.iter();
-        complaints.extend(problem.map(|text| format!("PriorityConfigMapInvalid: {text}")));
+        events.extend(problem.map(|text| Event::priorities_invalid(text.clone())));
         return among.to_vec();
     };
     let priority =
         |index: &usize| priorities.of_group(&cluster.group(options[*index].group).spec.name);
-    for index in among.iter().filter(|index| priority(index).is_none()) {
-        let name = &cluster.group(options[*index].group).spec.name;
-        complaints.push(format!(
-            "PriorityConfigMapNotMatchedGroup: Priority expander: node group {name} not found in \
-             priority expander configuration. The group won't be used."
-        ));
+    for name in among.iter().map(|index| &cluster.group(options[*index].group).spec.name) {
+        if priorities.of_group(name).is_none() {
+            events.push(Event::group_without_priority(name));
+        }
     }
     let highest = among.iter().filter_map(priority).max().filter(|one| *one >= LEAST_PREFERRED);
     if highest.is_none() {
-        complaints.push(
-            "PriorityConfigMapNoGroupMatched: Priority expander: no priorities info found for any \
-             of the expansion options. No options filtered."
-                .to_owned(),
-        );
+        events.push(Event::no_group_with_priority());
         return among.to_vec();
     }
     among.iter().copied().filter(|index| priority(index) == highest).collect()

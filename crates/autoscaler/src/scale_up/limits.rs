@@ -77,13 +77,13 @@ impl Quotas {
         Demand(demand)
     }
 
-    /// The resources of which there is not enough for one more node.
+    /// The resources of which there is not enough for so many more nodes.
     #[must_use]
-    pub fn exceeded_by(&self, demand: &Demand) -> Vec<&str> {
+    pub fn exceeded_by(&self, demand: &Demand, nodes: u32) -> Vec<&str> {
         self.left
             .iter()
             .zip(&demand.0)
-            .filter(|((_, left), amount)| **amount > 0 && left < *amount)
+            .filter(|((_, left), amount)| **amount > 0 && *left < *amount * i64::from(nodes))
             .map(|((name, _), _)| name.as_str())
             .collect()
     }

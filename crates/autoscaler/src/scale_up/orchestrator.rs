@@ -16,6 +16,7 @@ use super::limits::Quotas;
 use super::template::{Template, Templates};
 use crate::registry::Registry;
 use crate::settings::Settings;
+use crate::status::Event;
 
 /// The name of the quota that the flags make.
 const CLUSTER_WIDE_QUOTA: &str = "cluster-wide";
@@ -33,9 +34,9 @@ pub struct ScaleUpInputs<'a> {
     pub targets: Vec<u32>,
     /// Nodes that have registered.
     pub registered_count: usize,
-    /// Ready nodes and stand-ins for upcoming ones.
+    /// All nodes, ready or not, and stand-ins for upcoming ones: what `max-nodes-total` limits.
     pub node_count: usize,
-    /// Whether all pods are to be helped, or none: what a provisioning request asks for.
+    /// Room for all pods is asked for, or none.
     pub all_or_nothing: bool,
     /// Decides between equals.
     pub draw: u64,
@@ -60,8 +61,12 @@ pub struct ScaleUpReport {
     pub chosen: Option<usize>,
     /// What to increase, in this order.
     pub increases: Vec<Increase>,
+    /// Groups that were to be enlarged and were not, as the cloud refused one of them.
+    pub refused: Vec<GroupId>,
     /// What kept an expander or a limit from its work.
     pub complaints: Vec<String>,
+    /// What upstream would tell as events.
+    pub events: Vec<Event>,
 }
 
 /// Pods that stand or fall together, and how each group's template judged them.
@@ -120,7 +125,10 @@ pub enum SkipReason {
     Backoff,
     /// It is at its maximum.
     MaxSizeReached,
-    /// One more node would exceed a limit of the cluster.
+    /// It grows as a whole, and all of it would exceed `max-nodes-total`.
+    AtomicAboveNodeLimit,
+    /// One more node, or of a group that grows as a whole all of it, would exceed a limit of the
+    /// cluster.
     QuotaExceeded(Vec<String>),
 }
 
@@ -130,6 +138,9 @@ impl fmt::Display for SkipReason {
             SkipReason::NotReady => f.write_str("not ready for scale-up"),
             SkipReason::Backoff => f.write_str("in backoff after failed scale-up"),
             SkipReason::MaxSizeReached => f.write_str("max node group size reached"),
+            SkipReason::AtomicAboveNodeLimit => {
+                f.write_str("atomic scale-up exceeds cluster node count limit")
+            }
             SkipReason::QuotaExceeded(resources) => {
                 let names = resources.join(", ");
                 write!(f, "exceeded quota: {CLUSTER_WIDE_QUOTA:?}, resources: {names}")
@@ -159,6 +170,18 @@ struct Candidate {
 
 /// Decides what to enlarge for `pods`, which fit nowhere. What is tried is gone when it returns.
 pub fn scale_up(fork: &mut Fork<'_>, inputs: &ScaleUpInputs<'_>, pods: &[PodId]) -> ScaleUpReport {
+    let mut report = choose_and_enlarge(fork, inputs, pods);
+    if inputs.settings.simulates_skipped_groups {
+        judge_skipped_groups(fork, inputs, &mut report);
+    }
+    report
+}
+
+fn choose_and_enlarge(
+    fork: &mut Fork<'_>,
+    inputs: &ScaleUpInputs<'_>,
+    pods: &[PodId],
+) -> ScaleUpReport {
     let mut report = ScaleUpReport {
         pod_groups: equivalence::build(fork, pods)
             .into_iter()
@@ -172,6 +195,9 @@ pub fn scale_up(fork: &mut Fork<'_>, inputs: &ScaleUpInputs<'_>, pods: &[PodId])
         judge_pod_groups(fork, inputs, candidate, &mut report);
     }
     report.options = expansion_options(fork, inputs, &candidates, &report.pod_groups);
+    if inputs.all_or_nothing {
+        report.options.retain(|option| option.pods.len() >= pods.len());
+    }
     if report.options.is_empty() {
         report.result = ScaleUpResult::NoOptionsAvailable;
         return report;
@@ -184,6 +210,7 @@ pub fn scale_up(fork: &mut Fork<'_>, inputs: &ScaleUpInputs<'_>, pods: &[PodId])
     let choice = chooser.choose(fork, &mut report.options);
     report.best = choice.best;
     report.complaints = choice.complaints;
+    report.events = choice.events;
     report.chosen = choice.chosen;
     let Some(chosen) = choice.chosen else {
         report.result = ScaleUpResult::NoOptionsAvailable;
@@ -191,36 +218,6 @@ pub fn scale_up(fork: &mut Fork<'_>, inputs: &ScaleUpInputs<'_>, pods: &[PodId])
     };
     enlarge(fork, inputs, &mut quotas, &candidates, chosen, &mut report);
     report
-}
-
-/// Enlarges groups below their minimum size, as enforce-node-group-min-size demands.
-///
-/// The limit of nodes is held against the group's own size, as upstream does.
-pub fn scale_up_to_min_size(fork: &mut Fork<'_>, inputs: &ScaleUpInputs<'_>) -> Vec<Increase> {
-    let mut quotas = Quotas::new(fork, inputs.settings);
-    let mut increases = Vec::new();
-    let groups: Vec<(GroupId, u32)> =
-        fork.groups().map(|(id, group)| (id, group.spec.min_size)).collect();
-    for (group, min_size) in groups {
-        let from = inputs.targets[group.index()];
-        if from >= min_size || not_ready(inputs, group).is_some() {
-            continue;
-        }
-        let (settings, now) = (inputs.settings, inputs.now);
-        let template = inputs.templates.of_group(fork, inputs.registry, settings, group, now);
-        let Some(template) = template else { continue };
-        let demand = quotas.demand(&template.spec);
-        let allowed = quotas.allowed(&demand, min_size - from);
-        let room = match settings.max_nodes_total {
-            0 => allowed,
-            most => allowed.min(most.saturating_sub(from)),
-        };
-        if room > 0 {
-            quotas.take(&demand, room);
-            increases.push(Increase { group, from, to: from + room });
-        }
-    }
-    increases
 }
 
 /// The groups that may grow. Those that may not are skipped, and nothing is tried on them.
@@ -242,12 +239,19 @@ fn valid_groups(
             continue;
         }
         let (settings, now) = (inputs.settings, inputs.now);
+        let options = settings.of_group(&fork.group(group).spec);
+        // A group that grows as a whole must have room for all that is missing of it.
+        let wanted = if options.is_atomic { max_size - inputs.targets[group.index()] } else { 1 };
+        if options.is_atomic && exceeds_node_limit(inputs, wanted) {
+            report.skipped.push((group, SkipReason::AtomicAboveNodeLimit));
+            continue;
+        }
         let template = inputs.templates.of_group(fork, inputs.registry, settings, group, now);
         let Some(template) = template else {
             report.skipped.push((group, SkipReason::NotReady));
             continue;
         };
-        let exceeded = quotas.exceeded_by(&quotas.demand(&template.spec));
+        let exceeded = quotas.exceeded_by(&quotas.demand(&template.spec), wanted);
         if exceeded.is_empty() {
             candidates.push(Candidate { group, template, fitting: Vec::new() });
         } else {
@@ -258,8 +262,15 @@ fn valid_groups(
     candidates
 }
 
+/// Whether so many more nodes are more than `max-nodes-total` allows.
+fn exceeds_node_limit(inputs: &ScaleUpInputs<'_>, wanted: u32) -> bool {
+    let most = i64::from(inputs.settings.max_nodes_total);
+    let nodes = i64::try_from(inputs.node_count).unwrap_or(i64::MAX);
+    most > 0 && nodes + i64::from(wanted) > most
+}
+
 /// Why the registry would not have a group enlarged.
-fn not_ready(inputs: &ScaleUpInputs<'_>, group: GroupId) -> Option<SkipReason> {
+pub(super) fn not_ready(inputs: &ScaleUpInputs<'_>, group: GroupId) -> Option<SkipReason> {
     if !inputs.registry.is_group_healthy(group, inputs.settings) {
         return Some(SkipReason::NotReady);
     }
@@ -286,6 +297,30 @@ fn judge_pod_groups(
     }
 }
 
+/// Tries pods that no group helps on the skipped groups too, so that it is known which of those
+/// would hold them. Nothing is decided by that.
+fn judge_skipped_groups(
+    fork: &mut Fork<'_>,
+    inputs: &ScaleUpInputs<'_>,
+    report: &mut ScaleUpReport,
+) {
+    if report.pod_groups.iter().all(|judged| !judged.fits.is_empty()) {
+        return;
+    }
+    let (settings, now) = (inputs.settings, inputs.now);
+    for (group, _) in &report.skipped {
+        let template = inputs.templates.of_group(fork, inputs.registry, settings, *group, now);
+        let Some(template) = template else { continue };
+        let mut trial = fork.fork();
+        let node = template.add(&mut trial, "template", now);
+        for judged in report.pod_groups.iter_mut().filter(|judged| judged.fits.is_empty()) {
+            if let Some(refusal) = trial.refusal(judged.group.shape, node) {
+                judged.refusals.push((*group, refusal));
+            }
+        }
+    }
+}
+
 fn expansion_options(
     fork: &mut Fork<'_>,
     inputs: &ScaleUpInputs<'_>,
@@ -299,7 +334,12 @@ fn expansion_options(
         let limit = node_limit(fork, inputs, candidate.group, &similar);
         let groups: Vec<&PodGroup> =
             candidate.fitting.iter().map(|index| &pod_groups[*index].group).collect();
-        let estimate = estimate(fork, &groups, &candidate.template, limit, inputs.now);
+        let mut estimate = estimate(fork, &groups, &candidate.template, limit, inputs.now);
+        let spec = &fork.group(candidate.group).spec;
+        if inputs.settings.of_group(spec).is_atomic && estimate.nodes > 0 {
+            let is_too_small = inputs.all_or_nothing && estimate.nodes > spec.max_size;
+            estimate.nodes = if is_too_small { 0 } else { spec.max_size };
+        }
         let leaves_out = inputs.all_or_nothing && estimate.pods.len() < pod_count;
         if estimate.nodes > 0 && !estimate.pods.is_empty() && !leaves_out {
             options.push(ExpansionOption {
@@ -315,21 +355,25 @@ fn expansion_options(
     options
 }
 
-/// Groups like a candidate that help at least the same pods.
+/// Groups like a candidate that help at least the same pods. A group that grows as a whole has none,
+/// but may be one (as upstream has it), and may then grow by a part.
 fn similar_groups(
     fork: &Fork<'_>,
     inputs: &ScaleUpInputs<'_>,
     candidates: &[Candidate],
     candidate: &Candidate,
 ) -> Vec<GroupId> {
-    if !inputs.settings.balance_similar_node_groups {
+    let settings = inputs.settings;
+    if !settings.balance_similar_node_groups
+        || settings.of_group(&fork.group(candidate.group).spec).is_atomic
+    {
         return Vec::new();
     }
     candidates
         .iter()
         .filter(|other| other.group != candidate.group)
         .filter(|other| {
-            are_similar(fork, inputs.settings, &candidate.template, &other.template)
+            are_similar(fork, settings, &candidate.template, &other.template)
                 && candidate.fitting.iter().all(|index| other.fitting.binary_search(index).is_ok())
         })
         .map(|other| other.group)
@@ -376,9 +420,10 @@ fn enlarge(
 ) {
     let option = &report.options[chosen];
     let mut count = option.nodes;
-    if inputs.settings.max_nodes_total > 0 {
-        let nodes = u32::try_from(inputs.node_count).unwrap_or(u32::MAX);
-        count = count.min(inputs.settings.max_nodes_total.saturating_sub(nodes));
+    if exceeds_node_limit(inputs, count) {
+        let most = inputs.settings.max_nodes_total;
+        report.events.push(Event::max_nodes_total_reached(most));
+        count = most.saturating_sub(u32::try_from(inputs.node_count).unwrap_or(u32::MAX));
     }
     count = quotas.allowed(&quotas.demand(&option.template.spec), count);
     if count == 0 {
@@ -390,23 +435,26 @@ fn enlarge(
         report.result = ScaleUpResult::NoOptionsAvailable;
         return;
     }
+    let demand_of = |quotas: &Quotas, group: GroupId| {
+        let like = candidates.iter().find(|one| one.group == group);
+        quotas.demand(&like.map_or(&option.template, |one| &one.template).spec)
+    };
+    let has_room = |group: &GroupId| quotas.exceeded_by(&demand_of(quotas, *group), 1).is_empty();
     let sizes: Vec<(GroupId, u32, u32)> = std::iter::once(option.group)
-        .chain(option.similar.iter().copied())
+        .chain(option.similar.iter().copied().filter(has_room))
         .map(|group| (group, inputs.targets[group.index()], fork.group(group).spec.max_size))
         .collect();
     for (group, to) in share_out(&sizes, count) {
         let from = inputs.targets[group.index()];
-        let like = candidates.iter().find(|one| one.group == group);
-        let template = like.map_or(&option.template, |one| &one.template);
-        let demand = quotas.demand(&template.spec);
+        let demand = demand_of(quotas, group);
         let allowed = quotas.allowed(&demand, to - from);
         if allowed > 0 {
             quotas.take(&demand, allowed);
             report.increases.push(Increase { group, from, to: from + allowed });
         }
     }
-    let granted: u32 = report.increases.iter().map(|one| one.to - one.from).sum();
-    if inputs.all_or_nothing && granted < count {
+    let added: u32 = report.increases.iter().map(|one| one.to - one.from).sum();
+    if inputs.all_or_nothing && added < count {
         report.increases.clear();
     }
     report.result = if report.increases.is_empty() {

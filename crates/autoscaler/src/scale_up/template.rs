@@ -8,12 +8,12 @@
 
 use std::sync::Arc;
 
+use plimsoll_core::devices::{NodeDevices, PoolCounts};
 use plimsoll_core::drain::is_daemon_set_pod;
-use plimsoll_core::ids::{GroupId, NodeId, ShapeId, SurfaceId, WorkloadId};
+use plimsoll_core::ids::{GroupId, NodeId, PodId, ShapeId, SurfaceId, WorkloadId};
 use plimsoll_core::labels::Labels;
 use plimsoll_core::node::HOSTNAME_LABEL;
-use plimsoll_core::scheduling::profile::Plugin;
-use plimsoll_core::{Cluster, Fork, Node, NodeBirth, NodeSpec, PodBirth, SimTime};
+use plimsoll_core::{Cluster, Fork, Node, NodeBirth, NodeGroupSpec, NodeSpec, PodBirth, SimTime};
 
 use crate::registry::Registry;
 use crate::settings::Settings;
@@ -42,6 +42,8 @@ pub struct Template {
     pub annotations: Labels,
     /// The pods that run on it from the start.
     pub daemons: Vec<DaemonPod>,
+    /// The devices that it brings, and what those pods hold of them.
+    pub devices: Arc<NodeDevices>,
 }
 
 /// A pod of a DaemonSet, or a mirror pod.
@@ -59,6 +61,7 @@ impl Template {
     pub fn add(&self, fork: &mut Fork<'_>, name: &str, now: SimTime) -> NodeId {
         let mut spec = self.spec.clone();
         spec.labels.insert(HOSTNAME_LABEL.to_owned(), name.to_owned());
+        fork.give_devices(&self.devices, name);
         let node = fork.add_node(NodeBirth {
             name: name.to_owned(),
             provider_id: name.to_owned(),
@@ -75,6 +78,7 @@ impl Template {
 
     /// Adds another node like one that [`Template::add`] has added before.
     pub fn add_like(&self, fork: &mut Fork<'_>, first: &Node, name: &str, now: SimTime) -> NodeId {
+        fork.give_devices_like(&self.devices, &first.name, name);
         let node = fork.add_node_like(first, name);
         self.run_daemons(fork, node, now);
         node
@@ -98,6 +102,9 @@ impl Template {
 pub struct Templates {
     /// By group: its last good node.
     remembered: Vec<Option<Remembered>>,
+    /// By group: the pools of devices that a node must have to be ready. Empty while nothing has any.
+    expected_pools: Vec<PoolCounts>,
+    expects_otherwise: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -111,31 +118,96 @@ struct Remembered {
 impl Templates {
     /// Notes what the good nodes look like. Once a loop, so that a group is still known by its last
     /// node when that is gone.
+    ///
+    /// # Errors
+    /// A good node runs a pod with devices that no other node like it could have. Upstream ends its
+    /// loop.
     pub fn remember(
         &mut self,
         cluster: &Cluster,
         registry: &Registry,
         settings: &Settings,
         now: SimTime,
-    ) {
+    ) -> Result<(), String> {
         self.remembered.resize(cluster.group_count(), None);
         for (index, slot) in self.remembered.iter_mut().enumerate() {
             let Some(id) = registry.representative(GroupId::at(index)) else { continue };
             let node = cluster.node(id);
             let daemons = daemons_on(cluster, node);
+            let devices = cluster.devices_of(id, |pod| is_daemon(cluster, pod))?;
             let known = slot.as_mut().filter(|one| {
                 one.node_serial == node.serial
                     && one.surface == node.surface
                     && one.template.daemons == daemons
+                    && *one.template.devices == devices
             });
             if let Some(known) = known {
                 known.at = now;
                 continue;
             }
-            let template = Arc::new(from_node(cluster, node, daemons, settings));
+            let template = Arc::new(from_node(cluster, node, (daemons, devices), settings));
             let (node_serial, surface) = (node.serial, node.surface);
             *slot = Some(Remembered { node_serial, surface, template, at: now });
         }
+        self.note_expected_pools(cluster, registry, settings, now);
+        Ok(())
+    }
+
+    /// By group: how many whole pools of devices, by driver, a node must have to be ready. That is
+    /// what the group's template had in the last loop; before the first, what the group says.
+    #[must_use]
+    pub fn expected_pools(&self, cluster: &Cluster) -> Vec<PoolCounts> {
+        if self.expected_pools.is_empty() {
+            pools_of_groups(cluster)
+        } else {
+            self.expected_pools.clone()
+        }
+    }
+
+    /// Whether the last loop's templates have other devices than those of the loop before.
+    #[must_use]
+    pub fn expects_otherwise(&self) -> bool {
+        self.expects_otherwise
+    }
+
+    fn note_expected_pools(
+        &mut self,
+        cluster: &Cluster,
+        registry: &Registry,
+        settings: &Settings,
+        now: SimTime,
+    ) {
+        let said = pools_of_groups(cluster);
+        let before = std::mem::take(&mut self.expected_pools);
+        if said.is_empty() && !cluster.devices().has_slices() {
+            self.expects_otherwise = !before.is_empty();
+            return;
+        }
+        let pools = cluster.groups().map(|(group, one)| {
+            if let Some(known) = self.known(registry, settings, group, now) {
+                known.template.devices.whole_pools()
+            } else if !one.spec.template.allocatable.is_empty() {
+                said.get(group.index()).cloned().unwrap_or_default()
+            } else {
+                let node = registry.last_resort(group).map(|node| cluster.node_name(node));
+                node.map(|name| cluster.devices().whole_pools_of(name)).unwrap_or_default()
+            }
+        });
+        self.expected_pools = pools.collect();
+        self.expects_otherwise = before != self.expected_pools;
+    }
+
+    /// The good node that stands for a group, or stood for it not too long ago.
+    fn known(
+        &self,
+        registry: &Registry,
+        settings: &Settings,
+        group: GroupId,
+        now: SimTime,
+    ) -> Option<&Remembered> {
+        let known = self.remembered.get(group.index())?.as_ref()?;
+        let stands = registry.representative(group).is_some();
+        (stands || known.at + settings.node_info_cache_expire_time >= now).then_some(known)
     }
 
     /// The template of a group; `None` when nothing is known of it.
@@ -147,19 +219,33 @@ impl Templates {
         group: GroupId,
         now: SimTime,
     ) -> Option<Arc<Template>> {
-        if let Some(known) = self.remembered.get(group.index()).and_then(Option::as_ref) {
-            let stands = registry.representative(group).is_some();
-            if stands || known.at + settings.node_info_cache_expire_time >= now {
-                return Some(with_forced_daemons(&known.template, fork, settings, now));
-            }
+        if let Some(known) = self.known(registry, settings, group, now) {
+            return Some(with_forced_daemons(&known.template, fork, settings, now));
         }
         if !fork.group(group).spec.template.allocatable.is_empty() {
             return Some(Arc::new(from_provider(fork, group, settings, now)));
         }
         let id = registry.last_resort(group)?;
+        let devices = fork.devices_of(id, |pod| is_daemon(fork, pod)).ok()?;
         let node = fork.node(id);
-        Some(Arc::new(from_node(fork, node, daemons_on(fork, node), settings)))
+        Some(Arc::new(from_node(fork, node, (daemons_on(fork, node), devices), settings)))
     }
+}
+
+/// The pools that each group says that its new nodes bring; empty when no group says any.
+fn pools_of_groups(cluster: &Cluster) -> Vec<PoolCounts> {
+    if cluster.groups().all(|(_, group)| group.spec.template_slices.is_empty()) {
+        return Vec::new();
+    }
+    let pools = |spec: &NodeGroupSpec| NodeDevices::of_slices(&spec.template_slices).whole_pools();
+    cluster.groups().map(|(_, group)| pools(&group.spec)).collect()
+}
+
+/// Whether a pod runs on every node of its kind, and stays on its own.
+fn is_daemon(cluster: &Cluster, id: PodId) -> bool {
+    let pod = cluster.pod(id);
+    pod.deletion_at.is_none()
+        && (cluster.shape(pod.shape).is_mirror || is_daemon_set_pod(cluster, id))
 }
 
 /// Mirror pods and pods of DaemonSets on a node, as far as they stay.
@@ -167,10 +253,9 @@ fn daemons_on(cluster: &Cluster, node: &Node) -> Vec<DaemonPod> {
     let mut daemons: Vec<DaemonPod> = node
         .pods
         .iter()
-        .map(|id| (*id, cluster.pod(*id)))
-        .filter(|(_, pod)| pod.deletion_at.is_none())
-        .filter(|(id, pod)| cluster.shape(pod.shape).is_mirror || is_daemon_set_pod(cluster, *id))
-        .map(|(_, pod)| DaemonPod { shape: pod.shape, controller: pod.controller })
+        .filter(|id| is_daemon(cluster, **id))
+        .map(|id| cluster.pod(*id))
+        .map(|pod| DaemonPod { shape: pod.shape, controller: pod.controller })
         .collect();
     daemons.sort_unstable();
     daemons
@@ -179,7 +264,7 @@ fn daemons_on(cluster: &Cluster, node: &Node) -> Vec<DaemonPod> {
 fn from_node(
     cluster: &Cluster,
     node: &Node,
-    daemons: Vec<DaemonPod>,
+    (daemons, devices): (Vec<DaemonPod>, NodeDevices),
     settings: &Settings,
 ) -> Template {
     let template = cluster.catalog().template(node.template);
@@ -195,7 +280,8 @@ fn from_node(
         // Images decide between nodes only; any node does for an estimate.
         images: Vec::new(),
     };
-    Template { spec, annotations: Labels::clone(&node.annotations), daemons }
+    let annotations = Labels::clone(&node.annotations);
+    Template { spec, annotations, daemons, devices: Arc::new(devices) }
 }
 
 /// A provider's template: with every DaemonSet that would run there, and then with upstream's own
@@ -210,7 +296,8 @@ fn from_provider(
     let mut spec = group.template.clone();
     spec.taints = lasting_taints(settings, &spec.taints);
     let annotations = group.template_annotations.clone();
-    let mut template = Template { spec, annotations, daemons: Vec::new() };
+    let devices = Arc::new(NodeDevices::of_slices(&group.template_slices));
+    let mut template = Template { spec, annotations, daemons: Vec::new(), devices };
     template.daemons = daemons_that_would_run(&template, fork, now, |_, _| true);
     let labels = &mut template.spec.labels;
     labels.insert(TEMPLATE_NODE_LABEL.to_owned(), "true".to_owned());
@@ -263,12 +350,9 @@ fn daemons_that_would_run(
         return candidates;
     }
     let mut trial = fork.fork();
-    let bare = Template { daemons: Vec::new(), ..template.clone() };
+    let devices = Arc::default();
+    let bare = Template { daemons: Vec::new(), devices, ..template.clone() };
     let node = bare.add(&mut trial, "template", now);
-    let runs = |daemon: &DaemonPod| {
-        trial.refusal(daemon.shape, node).is_none_or(|refusal| {
-            matches!(refusal.plugin, Plugin::NodePorts | Plugin::NodeResourcesFit)
-        })
-    };
+    let runs = |daemon: &DaemonPod| trial.selects_and_tolerates(daemon.shape, node);
     candidates.into_iter().filter(runs).collect()
 }

@@ -162,6 +162,18 @@ static SCALE_UP: &[Flag] = &[
     sets("max-free-difference-ratio", write!(max_free_difference_ratio, ratio)),
     sets("max-allocatable-difference-ratio", write!(max_allocatable_difference_ratio, ratio)),
     sets("enforce-node-group-min-size", write!(enforce_node_group_min_size, boolean)),
+    // Ours: upstream looks at what the cloud has been asked for and never at what came of it.
+    sets(
+        "plimsoll-enforce-min-size-on-live-nodes",
+        write!(enforce_min_size_on_live_nodes, boolean),
+    ),
+    sets("parallel-scale-up", write!(parallel_scale_up, boolean)),
+    sets("salvo-scale-up", write!(salvo_scale_up, boolean)),
+    sets("salvo-scale-up-budget", write!(salvo_scale_up_budget, duration)),
+    sets(
+        "scaleup-simulation-for-skipped-node-groups-enabled",
+        write!(simulates_skipped_groups, boolean),
+    ),
     sets("force-ds", write!(force_ds, boolean)),
     sets("scale-from-unschedulable", write!(scale_from_unschedulable, boolean)),
     sets("node-info-cache-expire-time", write!(node_info_cache_expire_time, duration)),
@@ -186,6 +198,7 @@ static SCALE_UP: &[Flag] = &[
     sets("max-node-group-backoff-duration", write!(max_node_group_backoff_duration, duration)),
     sets("node-group-backoff-reset-timeout", write!(node_group_backoff_reset_timeout, duration)),
     sets("force-delete-unregistered-nodes", write!(force_delete_unregistered_nodes, boolean)),
+    sets("emit-per-nodegroup-metrics", write!(emit_per_nodegroup_metrics, boolean)),
 ];
 
 static INJECTION: &[Flag] = &[
@@ -279,16 +292,11 @@ static SCALE_DOWN: &[Flag] = &[
 static ONLY_DEFAULT: &[Flag] = &[
     only("async-node-groups", "false", "node groups are not made by the autoscaler"),
     only("capacity-quotas-enabled", "false", "CapacityQuota objects are not read"),
+    only("enable-dynamic-resource-allocation", "true", "upstream 1.36 does not start without it"),
     only("enable-csi-node-aware-scheduling", "false", "CSINode limits are not judged"),
     only("estimator", "binpacking", "there is no other estimator"),
     only("fastpath-binpacking-enabled", "false", "its estimates differ from real packing"),
-    only("salvo-scale-up", "false", "one option is carried out a loop"),
     only("scheduler-config-file", "", "the scheduler's default profile is used"),
-    only(
-        "scaleup-simulation-for-skipped-node-groups-enabled",
-        "false",
-        "skipped groups are not simulated",
-    ),
 ];
 
 const CLOUD: &str = "the cloud is a node provider here";
@@ -315,8 +323,6 @@ static IRRELEVANT: &[Flag] = &[
     irrelevant("clusterapi-cloud-config-authoritative", CLOUD),
     irrelevant("debugging-snapshot-enabled", STATUS),
     irrelevant("dynamic-node-delete-delay-after-taint-enabled", WALL_CLOCK),
-    irrelevant("emit-per-nodegroup-metrics", STATUS),
-    irrelevant("enable-dynamic-resource-allocation", "resource claims are not judged yet"),
     irrelevant("feature-gates", "upstream's gates are at their defaults"),
     irrelevant("force-delete-failed-nodes", "it only picks another call of the cloud"),
     irrelevant("gce-concurrent-refreshes", CLOUD),
@@ -359,13 +365,11 @@ static IRRELEVANT: &[Flag] = &[
     irrelevant("node-removal-latency-tracking-enabled", STATUS),
     irrelevant("nodes", "groups are NodeGroup documents"),
     irrelevant("one-output", LOGS),
-    irrelevant("parallel-scale-up", "increases take no virtual time"),
     irrelevant("predicate-parallelism", SPEED),
     irrelevant("profiling", STATUS),
     irrelevant("provisioning-request-max-backoff-cache-size", "no request is forgotten here"),
     irrelevant("record-duplicated-events", STATUS),
     irrelevant("regional", CLOUD),
-    irrelevant("salvo-scale-up-budget", UNUSED),
     irrelevant("scale-down-simulation-timeout", WALL_CLOCK),
     irrelevant("skip-headers", LOGS),
     irrelevant("skip-log-headers", LOGS),

@@ -45,7 +45,7 @@ fn what_cannot_be_meant_is_refused_by_name() {
         ("expander", text("cheapest")),
         ("cores-total", text("9:3")),
         ("gpu-total", text("nvidia-t4:3")),
-        ("salvo-scale-up", SettingValue::Bool(true)),
+        ("async-node-groups", SettingValue::Bool(true)),
         ("scan-interval", text("0s")),
     ]
     .iter()
@@ -59,7 +59,7 @@ fn what_cannot_be_meant_is_refused_by_name() {
         expander: expected expanders out of random, most-pods, least-waste, least-nodes, price, priority, not "cheapest"
         cores-total: expected MIN:MAX, two whole numbers, neither below 0 nor MIN above MAX, not "9:3"
         gpu-total: expected TYPE:MIN:MAX, once for each type of GPU, not "nvidia-t4:3"
-        salvo-scale-up: only the default (false) is supported, not true: one option is carried out a loop
+        async-node-groups: only the default (false) is supported, not true: node groups are not made by the autoscaler
         scan-interval: expected a duration above zero, not 0s"#]]
     .assert_eq(&errors.join("\n"));
 }
@@ -67,7 +67,7 @@ fn what_cannot_be_meant_is_refused_by_name() {
 #[test]
 fn a_default_of_a_missing_feature_is_accepted() {
     assert!(read(&[("estimator", text("binpacking"))]).is_ok());
-    assert!(read(&[("salvo-scale-up", SettingValue::Bool(false))]).is_ok());
+    assert!(read(&[("async-node-groups", SettingValue::Bool(false))]).is_ok());
 }
 
 #[test]

@@ -76,7 +76,7 @@ impl Cluster {
                 self.set_service(&one.namespace, &one.name, one.selector.clone());
             }
             Object::Capacity(object) => self.put_capacity(object.clone()),
-            Object::ResourceSlice(one) => self.devices.add_slice(one.clone()),
+            Object::ResourceSlice(one) => self.add_slice(one.clone()),
             Object::DeviceClass(one) => {
                 self.devices.add_class(one.clone());
                 self.forget_indexes();

@@ -290,7 +290,7 @@ impl Cluster {
         self.indexes.node_changed(id);
     }
 
-    /// Removes a node that has no pods any more. Pods that are nominated to it no longer are, unless
+    /// Removes a node that has no pods any more, and the devices that only it reaches. Pods that are nominated to it no longer are, unless
     /// this is a fork.
     ///
     /// # Panics
@@ -301,6 +301,7 @@ impl Cluster {
                 self.set_nominated(pod, None);
             }
         }
+        self.remove_slices_of(id);
         let images = self.catalog.images(self.nodes.get(id).images);
         let image_sizes = self.nodes.image_spread.sizes_lost_with(images);
         let node = self.take_node(id);

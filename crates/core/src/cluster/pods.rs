@@ -75,6 +75,8 @@ pub(crate) struct Pods {
     pub(super) owners_by_shape: BTreeMap<ShapeId, BTreeMap<Option<WorkloadId>, u32>>,
     /// The uids of pods that claims may know.
     uids: FxHashMap<PodId, Arc<str>>,
+    /// How often a pod was found to fit nowhere, after it had fitted or was new.
+    unschedulable_marks: u64,
     born: u64,
     alive: usize,
 }
@@ -379,8 +381,16 @@ impl Cluster {
         let pod = self.pods.get_mut(id);
         if pod.marked_unschedulable != marked {
             pod.marked_unschedulable = marked;
+            self.pods.unschedulable_marks += u64::from(marked);
             self.changed();
         }
+    }
+
+    /// How often so far the scheduler has found no place for a pod that it had not found that of
+    /// before: whoever remembers the number sees whether there is such a pod since.
+    #[must_use]
+    pub fn unschedulable_marks(&self) -> u64 {
+        self.pods.unschedulable_marks
     }
 
     /// Notes that a pod was asked to go for one of higher priority. Not undone by forks.

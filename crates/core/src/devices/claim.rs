@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::slice::DeviceToleration;
-use crate::labels::NodeSelectorTerm;
+use crate::labels::{NodeSelectorTerm, Operator, Requirement};
 use crate::pod::ControllerRef;
 use crate::quantity::Quantity;
 use crate::time::{SimDuration, SimTime};
@@ -13,13 +13,17 @@ use crate::time::{SimDuration, SimTime};
 ///
 /// Source: `resource.k8s.io/v1.AllocationResultsMaxSize`.
 pub const MAX_DEVICES_PER_CLAIM: usize = 32;
+/// The most pods that can use one claim.
+///
+/// Source: `resource.k8s.io/v1.ResourceClaimReservedForMaxSize`.
+pub const MAX_CLAIM_USERS: usize = 256;
 /// The most alternatives of a `firstAvailable` request; the first of them scores this much.
 ///
 /// Source: `resource.k8s.io/v1.FirstAvailableDeviceRequestMaxSize`.
 pub const MAX_ALTERNATIVES: usize = 8;
 
 /// A `resource.k8s.io/v1` DeviceClass.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeviceClassObject {
     /// The name.
     pub name: String,
@@ -32,7 +36,7 @@ pub struct DeviceClassObject {
 }
 
 /// A `resource.k8s.io/v1` ResourceClaim.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResourceClaimObject {
     /// The name within the namespace.
     pub name: String,
@@ -53,7 +57,7 @@ pub struct ResourceClaimObject {
 }
 
 /// A `resource.k8s.io/v1` ResourceClaimTemplate.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResourceClaimTemplateObject {
     /// The name within the namespace.
     pub name: String,
@@ -64,7 +68,7 @@ pub struct ResourceClaimTemplateObject {
 }
 
 /// `spec.devices` of a claim.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClaimSpec {
     /// The requests, in the order in which they are satisfied.
     pub requests: Vec<DeviceRequest>,
@@ -73,7 +77,7 @@ pub struct ClaimSpec {
 }
 
 /// A request of a claim.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceRequest {
     /// The name, unique in the claim.
     pub name: String,
@@ -82,7 +86,7 @@ pub struct DeviceRequest {
 }
 
 /// The two forms of requests.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
     /// `exactly`: this.
     Exactly(DeviceQuery),
@@ -91,7 +95,7 @@ pub enum Wanted {
 }
 
 /// Which devices, and how many.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceQuery {
     /// The device class.
     pub device_class_name: String,
@@ -135,7 +139,7 @@ pub enum ConstraintRule {
 }
 
 /// `status` of a claim.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClaimStatus {
     /// The devices given; `None`: not yet.
     pub allocation: Option<Allocation>,
@@ -157,7 +161,7 @@ pub struct Consumer {
 }
 
 /// `status.allocation` of a claim.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Allocation {
     /// The devices, by request.
     pub results: Vec<AllocatedDevice>,
@@ -168,7 +172,7 @@ pub struct Allocation {
 }
 
 /// A device given to a request.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllocatedDevice {
     /// `request`, or `request/alternative`.
     pub request: Arc<str>,
@@ -256,4 +260,26 @@ impl ClaimStatus {
         }
         false
     }
+}
+
+/// The term that the node of this name alone meets.
+pub(super) fn single_node(name: &str) -> NodeSelectorTerm {
+    let requirement = Requirement {
+        key: "metadata.name".to_owned(),
+        operator: Operator::In,
+        values: vec![name.to_owned()],
+    };
+    NodeSelectorTerm { expressions: Vec::new(), fields: vec![requirement] }
+}
+
+/// The node that a selector of devices names, if it is made for one node alone.
+pub(super) fn single_node_of(terms: Option<&[NodeSelectorTerm]>) -> Option<&str> {
+    let [NodeSelectorTerm { expressions, fields }] = terms? else { return None };
+    let ([], [field]) = (expressions.as_slice(), fields.as_slice()) else { return None };
+    let ("metadata.name", Operator::In, [name]) =
+        (field.key.as_str(), field.operator, field.values.as_slice())
+    else {
+        return None;
+    };
+    Some(name)
 }

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::Devices;
 use super::claim::{Allocation, ClaimStatus, Consumer, ResourceClaimObject};
-use super::inventory::DeviceId;
+use super::inventory::{DeviceId, Slice, SliceIndex};
 use super::selector::SelectorId;
 use super::uses::UsesBefore;
 
@@ -42,6 +42,8 @@ enum Change {
     Added(ClaimId, UsesBefore),
     Removed(ClaimId, Box<Claim>, UsesBefore),
     Status(ClaimId, Box<ClaimStatus>, Vec<DeviceId>, UsesBefore),
+    SliceAdded(SliceIndex),
+    SliceRemoved(SliceIndex, Box<Slice>),
 }
 
 impl Claims {
@@ -114,6 +116,15 @@ impl DevicesUndo {
         DevicesUndo(Vec::new())
     }
 
+    pub(super) fn slice_added(index: SliceIndex) -> DevicesUndo {
+        DevicesUndo(vec![Change::SliceAdded(index)])
+    }
+
+    pub(super) fn slice_removed(slice: Option<(SliceIndex, Slice)>) -> DevicesUndo {
+        let change = slice.map(|(index, slice)| Change::SliceRemoved(index, Box::new(slice)));
+        DevicesUndo(change.into_iter().collect())
+    }
+
     /// Whether nothing was changed.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
@@ -152,6 +163,8 @@ impl Devices {
                     claim.object.status = *status;
                     claim.held = held;
                 }
+                Change::SliceAdded(index) => self.inventory.undo_add(index),
+                Change::SliceRemoved(index, slice) => self.inventory.put(index, *slice),
             }
         }
     }

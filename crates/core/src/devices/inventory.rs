@@ -36,7 +36,7 @@ pub(super) struct Inventory {
     pools: Vec<Pool>,
     by_driver: FxHashMap<Arc<str>, FxHashMap<Arc<str>, PoolId>>,
     device_names: Vec<(PoolId, Arc<str>)>,
-    /// Slices with devices for one node, by the node's name.
+    /// Slices that one node reaches, by the node's name; those with counter sets too.
     pub(super) by_node: FxHashMap<String, Vec<SliceIndex>>,
     /// Slices with devices for several nodes.
     pub(super) shared: Vec<SliceIndex>,
@@ -62,7 +62,7 @@ pub(super) struct Slice {
 pub(super) struct SlicedDevice {
     pub(super) id: DeviceId,
     pub(super) kind: KindId,
-    pub(super) device: Device,
+    pub(super) device: Arc<Device>,
 }
 
 /// A pool, with all its slices of whatever generation.
@@ -79,9 +79,13 @@ pub(super) struct Pool {
 }
 
 impl Inventory {
-    /// Takes a slice in; one of the same name is replaced.
-    pub(super) fn add(&mut self, object: ResourceSliceObject, selectors: &mut Selectors) {
-        self.remove(&object.name);
+    /// Takes a slice in. Gives its index, and the slice of the same name that it replaces.
+    pub(super) fn add(
+        &mut self,
+        object: ResourceSliceObject,
+        selectors: &mut Selectors,
+    ) -> (SliceIndex, Option<(SliceIndex, Slice)>) {
+        let replaced = self.remove(&object.name);
         let pool = self.pool_id(&object.driver, &object.pool.name);
         let devices: Vec<SlicedDevice> = object
             .devices
@@ -89,18 +93,10 @@ impl Inventory {
             .map(|device| SlicedDevice {
                 id: self.device_in(pool, &device.name),
                 kind: selectors.intern_kind(DeviceKind::of(&object.driver, &device)),
-                device,
+                device: Arc::new(device),
             })
             .collect();
-        let index = SliceIndex::try_from(self.slices.len()).expect("slices fit into memory");
-        if object.shared_counters.is_empty() {
-            match &object.reach {
-                Reach::Node(node) => self.by_node.entry(node.clone()).or_default().push(index),
-                _ => self.shared.push(index),
-            }
-        }
-        self.by_name.insert(object.name.clone(), index);
-        self.slices.push(Some(Slice {
+        let slice = Slice {
             name: object.name.into(),
             pool,
             generation: object.pool.generation,
@@ -108,23 +104,92 @@ impl Inventory {
             reach: object.reach,
             devices,
             shared_counters: object.shared_counters,
-        }));
-        self.pools[pool.0 as usize].slices.push(index);
+        };
+        (self.push(slice), replaced)
+    }
+
+    /// Takes in a slice like one that is there, for another node and as a part of another pool of
+    /// the same driver.
+    pub(super) fn add_like(
+        &mut self,
+        original: SliceIndex,
+        name: String,
+        pool: &str,
+        node: &str,
+    ) -> SliceIndex {
+        let mut slice = self.slice(original).clone();
+        let driver = Arc::clone(&self.pool(slice.pool).driver);
+        slice.pool = self.pool_id(&driver, pool);
+        slice.name = name.into();
+        slice.reach = Reach::Node(node.to_owned());
+        for one in &mut slice.devices {
+            one.id = self.device_in(slice.pool, &one.device.name);
+        }
+        self.push(slice)
+    }
+
+    fn push(&mut self, slice: Slice) -> SliceIndex {
+        let index = SliceIndex::try_from(self.slices.len()).expect("slices fit into memory");
+        self.slices.push(None);
+        self.put(index, slice);
+        index
+    }
+
+    /// Puts a slice in the place that is kept for it.
+    pub(super) fn put(&mut self, index: SliceIndex, slice: Slice) {
+        let enter = |list: &mut Vec<SliceIndex>| {
+            let at = list.partition_point(|one| *one < index);
+            list.insert(at, index);
+        };
+        match &slice.reach {
+            Reach::Node(node) => enter(self.by_node.entry(node.clone()).or_default()),
+            _ if slice.shared_counters.is_empty() => enter(&mut self.shared),
+            _ => {}
+        }
+        let pool = slice.pool;
+        enter(&mut self.pools[pool.0 as usize].slices);
+        self.by_name.insert(slice.name.to_string(), index);
+        self.slices[index as usize] = Some(slice);
         self.look_over(pool);
     }
 
     /// Forgets the slice of this name, if there is one.
-    pub(super) fn remove(&mut self, name: &str) {
-        let Some(index) = self.by_name.remove(name) else { return };
-        let Some(slice) = self.slices[index as usize].take() else { return };
+    pub(super) fn remove(&mut self, name: &str) -> Option<(SliceIndex, Slice)> {
+        let index = *self.by_name.get(name)?;
+        Some((index, self.take(index)?))
+    }
+
+    /// Takes back that a slice was added: it is the last one.
+    pub(super) fn undo_add(&mut self, index: SliceIndex) {
+        self.take(index);
+        self.slices.truncate(index as usize);
+    }
+
+    fn take(&mut self, index: SliceIndex) -> Option<Slice> {
+        let slice = self.slices[index as usize].take()?;
+        self.by_name.remove(&*slice.name);
         self.shared.retain(|one| *one != index);
         if let Reach::Node(node) = &slice.reach
             && let Some(list) = self.by_node.get_mut(node)
         {
             list.retain(|one| *one != index);
+            if list.is_empty() {
+                self.by_node.remove(node);
+            }
         }
         self.pools[slice.pool.0 as usize].slices.retain(|one| *one != index);
         self.look_over(slice.pool);
+        Some(slice)
+    }
+
+    /// The slices that only the node of this name reaches, in the order in which they came.
+    pub(super) fn of_node(&self, node: &str) -> &[SliceIndex] {
+        self.by_node.get(node).map_or(&[], Vec::as_slice)
+    }
+
+    /// All slices, in the order in which they came.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Slice> {
+        self.slices.iter().flatten()
     }
 
     /// Notes again what holds for a pool as a whole.

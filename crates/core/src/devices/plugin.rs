@@ -12,7 +12,8 @@ use std::collections::BTreeSet;
 use super::allocator::{self, Ground, NotFound, Query, Wish};
 use super::capacity::Amounts;
 use super::claim::{
-    Allocation, ClaimSpec, Consumer, DeviceRequest, MAX_ALTERNATIVES, ResourceClaimObject, Wanted,
+    Allocation, ClaimSpec, Consumer, DeviceRequest, MAX_ALTERNATIVES, MAX_CLAIM_USERS,
+    ResourceClaimObject, Wanted,
 };
 use super::claims::{Claim, ClaimId, DevicesUndo};
 use super::constraints::Picking;
@@ -122,7 +123,7 @@ impl<'a> PodIdentity<'a> {
         }
     }
 
-    fn as_consumer(self) -> Consumer {
+    pub(super) fn as_consumer(self) -> Consumer {
         Consumer {
             resource: "pods".to_owned(),
             name: self.name.to_owned(),
@@ -130,7 +131,7 @@ impl<'a> PodIdentity<'a> {
         }
     }
 
-    fn is(self, consumer: &Consumer) -> bool {
+    pub(super) fn is(self, consumer: &Consumer) -> bool {
         consumer.uid == self.uid && (!self.uid.is_empty() || consumer.name == self.name)
     }
 }
@@ -152,7 +153,11 @@ impl Devices {
     }
 
     /// The claim that a pod's entry means; `None` when it does without.
-    fn claim_of(&self, pod: &PodSpec, claim: &PodResourceClaim) -> Result<Option<ClaimId>, String> {
+    pub(super) fn claim_of(
+        &self,
+        pod: &PodSpec,
+        claim: &PodResourceClaim,
+    ) -> Result<Option<ClaimId>, String> {
         let namespace = &pod.namespace;
         let (name, owner) = match &claim.source {
             ClaimSource::Claim(name) => (name, None),
@@ -207,6 +212,13 @@ impl Devices {
         for id in &claims {
             let status = &self.claims.get(*id).object.status;
             has_failed_binding.push(status.has_failed_binding(now, arguments.binding_timeout));
+            let is_full = status.reserved_for.len() >= MAX_CLAIM_USERS;
+            if is_full
+                && status.allocation.is_some()
+                && !status.reserved_for.iter().any(|one| identity.is(one))
+            {
+                return PreFilter::refused("resourceclaim in use".to_owned());
+            }
             if status.allocation.is_none() {
                 allocates = true;
                 if let Some(reason) = self.missing_class(&self.claims.get(*id).object) {

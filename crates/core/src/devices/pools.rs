@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::inventory::{Inventory, Pool, PoolId, Slice};
+use super::inventory::{Inventory, Pool, PoolId, Slice, SliceIndex};
 use super::slice::{Counters, Reach};
 
 /// A node, as far as devices are concerned.
@@ -88,7 +88,8 @@ impl Inventory {
 
     /// The slices with devices for a node, of whatever generation.
     pub(super) fn slices_for<'a>(&'a self, node: &NodeView<'_>) -> impl Iterator<Item = &'a Slice> {
-        let local = self.by_node.get(node.name).into_iter().flatten();
+        let has_devices = |index: &&SliceIndex| self.slice(**index).shared_counters.is_empty();
+        let local = self.of_node(node.name).iter().filter(has_devices);
         let shared = self.shared.iter().filter(|index| self.slice(**index).is_for(node));
         local.chain(shared).map(|index| self.slice(*index))
     }

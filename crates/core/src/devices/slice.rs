@@ -7,7 +7,7 @@ use crate::labels::NodeSelectorTerm;
 use crate::quantity::Quantity;
 
 /// A `resource.k8s.io/v1` ResourceSlice: a part of a pool of devices.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceSliceObject {
     /// The name. Within a pool, slices are searched in the order of their names.
     pub name: String,
@@ -67,7 +67,7 @@ impl Reach {
 }
 
 /// A device, or a part of one.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Device {
     /// The name, unique in its pool.
     pub name: String,
@@ -105,7 +105,7 @@ pub enum DeviceAttribute {
 }
 
 /// How much a device has of something.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceCapacity {
     /// The amount.
     pub value: Quantity,
@@ -114,7 +114,7 @@ pub struct DeviceCapacity {
 }
 
 /// `requestPolicy` of a capacity that can be shared.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestPolicy {
     /// What a request that names no amount takes; without it, all there is.
     pub default: Option<Quantity>,
@@ -123,7 +123,7 @@ pub struct RequestPolicy {
 }
 
 /// Which amounts of a capacity can be requested.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ValidAmounts {
     /// Any.
     #[default]
@@ -142,7 +142,7 @@ pub enum ValidAmounts {
 }
 
 /// What a device draws from one counter set.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CounterConsumption {
     /// The set's name.
     pub counter_set: String,

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::devices::{TAINT_EFFECTS, choice, refuse_more_than, refuse_twice, required_name};
+use super::devices::{
+    API_VERSION, TAINT_EFFECTS, choice, refuse_more_than, refuse_twice, required_name,
+};
 use super::fields::{self, Fields, Read};
 use super::invalid::{forbidden, invalid, missing, too_long};
 use super::label_syntax;
@@ -19,6 +21,12 @@ use crate::devices::slice::{
 use crate::devices::version::Version;
 use crate::quantity::Quantity;
 
+/// Where a NodeGroup has the slices that its new nodes bring.
+const TEMPLATES: &str = "templateResourceSlices";
+/// What a pool's generation must be.
+const GENERATION_RULE: &str = "must be greater than or equal to zero";
+/// What a pool's number of slices must be.
+const SLICE_COUNT_RULE: &str = "must be greater than zero";
 /// The most devices of a slice.
 const MAX_DEVICES: usize = 128;
 /// The most devices of a slice in which one has taints or draws from counters.
@@ -41,48 +49,110 @@ pub(super) fn read(object: Fields<'_>) -> Read<ResourceSliceObject> {
         let spec = Fields::of(value)?;
         let per_device = spec.optional("perDeviceNodeSelection", only_true)?.is_some();
         let reach = read_slice_reach(spec, per_device)?;
-        let devices = spec.items("devices", |value| read_device(value, per_device))?;
-        let is_advanced = devices
-            .iter()
-            .any(|device| !device.taints.is_empty() || !device.consumes_counters.is_empty());
-        let limit = if is_advanced { MAX_DEVICES_WITH_ADVANCED_FEATURES } else { MAX_DEVICES };
-        refuse_more_than(limit, devices.len(), "devices")?;
-        refuse_twice(devices.iter().map(|one| one.name.as_str()), "devices")?;
-        let shared_counters = read_shared_counters(spec)?;
-        if !shared_counters.is_empty() && !devices.is_empty() {
-            return Err(invalid("", "only one of `sharedCounters` or `devices` is allowed"));
-        }
-        Ok(ResourceSliceObject {
-            name: metadata.name,
-            driver: required_name(spec, "driver")?,
-            pool: spec.required("pool", read_pool)?,
-            reach,
-            devices,
-            shared_counters,
-        })
+        let offer = read_offer(spec, per_device)?;
+        let pool = spec.required("pool", read_pool)?;
+        Ok(ResourceSliceObject { name: metadata.name, pool, reach, ..offer })
     })
+}
+
+/// Reads the slices that every new node of a group brings. They name no node; names and pools may be
+/// left out. A pool without a name is called after the node; unless it says otherwise, it has as many
+/// slices as the list has of it.
+pub(super) fn read_templates(group: Fields<'_>) -> Read<Vec<ResourceSliceObject>> {
+    let mut slices = group.items(TEMPLATES, read_template)?;
+    let pools: Vec<(String, String)> =
+        slices.iter().map(|slice| (slice.driver.clone(), slice.pool.name.clone())).collect();
+    for (index, slice) in slices.iter_mut().enumerate() {
+        let is_mate = |other: &&(String, String)| **other == pools[index];
+        if slice.pool.slice_count == 0 {
+            let mates = pools.iter().filter(is_mate).count();
+            slice.pool.slice_count = i64::try_from(mates).expect("a list fits into memory");
+        }
+        if slice.name.is_empty() {
+            let before =
+                pools[..index].iter().filter(|(driver, _)| *driver == slice.driver).count();
+            slice.name = match before {
+                0 => slice.driver.clone(),
+                before => format!("{}-{}", slice.driver, before + 1),
+            };
+        }
+    }
+    refuse_twice(slices.iter().map(|slice| slice.name.as_str()), TEMPLATES)?;
+    Ok(slices)
+}
+
+fn read_template(value: &Value) -> Read<ResourceSliceObject> {
+    let object = Fields::of(value)?;
+    object.only(&["apiVersion", "kind", "metadata", "spec"])?;
+    object.optional("apiVersion", |value| fields::word(value, &[(API_VERSION, ())]))?;
+    object.optional("kind", |value| fields::word(value, &[("ResourceSlice", ())]))?;
+    let metadata = Metadata::read_of_template(object)?;
+    object.required("spec", |value| {
+        let spec = Fields::of(value)?;
+        for field in ["nodeName", "nodeSelector", "allNodes", "perDeviceNodeSelection"] {
+            if spec.raw(field).is_some() {
+                return Err(forbidden("the devices are the new node's own").within(field));
+            }
+        }
+        let offer = read_offer(spec, false)?;
+        let pool = spec.or_default("pool", read_template_pool)?;
+        Ok(ResourceSliceObject { name: metadata.name, pool, ..offer })
+    })
+}
+
+/// What a slice offers, its name, pool and reach aside.
+fn read_offer(spec: Fields<'_>, per_device: bool) -> Read<ResourceSliceObject> {
+    let devices = spec.items("devices", |value| read_device(value, per_device))?;
+    let is_advanced = devices
+        .iter()
+        .any(|device| !device.taints.is_empty() || !device.consumes_counters.is_empty());
+    let limit = if is_advanced { MAX_DEVICES_WITH_ADVANCED_FEATURES } else { MAX_DEVICES };
+    refuse_more_than(limit, devices.len(), "devices")?;
+    refuse_twice(devices.iter().map(|one| one.name.as_str()), "devices")?;
+    let shared_counters = read_shared_counters(spec)?;
+    if !shared_counters.is_empty() && !devices.is_empty() {
+        return Err(invalid("", "only one of `sharedCounters` or `devices` is allowed"));
+    }
+    Ok(ResourceSliceObject {
+        name: String::new(),
+        driver: required_name(spec, "driver")?,
+        pool: PoolPart::default(),
+        reach: Reach::Node(String::new()),
+        devices,
+        shared_counters,
+    })
+}
+
+/// The pool of a slice that new nodes bring; 0 slices: as many as there are.
+fn read_template_pool(value: &Value) -> Read<PoolPart> {
+    let pool = Fields::of(value)?;
+    pool.only(&["name", "generation", "resourceSliceCount"])?;
+    Ok(PoolPart {
+        name: pool.or_default("name", fields::name)?,
+        generation: pool.or_default("generation", not_below(0, GENERATION_RULE))?,
+        slice_count: pool.or_default("resourceSliceCount", not_below(1, SLICE_COUNT_RULE))?,
+    })
+}
+
+/// A number that must not be below `least`.
+fn not_below(least: i64, rule: &'static str) -> impl Fn(&Value) -> Read<i64> {
+    move |value: &Value| match fields::whole(value)? {
+        number if number >= least => Ok(number),
+        number => Err(invalid(number, rule)),
+    }
 }
 
 fn read_pool(value: &Value) -> Read<PoolPart> {
     let pool = Fields::of(value)?;
-    let not_below = |least: i64, rule: &'static str| {
-        move |value: &Value| match fields::whole(value)? {
-            number if number >= least => Ok(number),
-            number => Err(invalid(number, rule)),
-        }
-    };
     Ok(PoolPart {
         name: required_name(pool, "name")?,
-        generation: pool
-            .or_default("generation", not_below(0, "must be greater than or equal to zero"))?,
+        generation: pool.or_default("generation", not_below(0, GENERATION_RULE))?,
         slice_count: match pool.raw("resourceSliceCount") {
             None => {
-                let error = invalid(0, "must be greater than zero");
+                let error = invalid(0, SLICE_COUNT_RULE);
                 return Err(error.within("resourceSliceCount"));
             }
-            Some(_) => {
-                pool.required("resourceSliceCount", not_below(1, "must be greater than zero"))?
-            }
+            Some(_) => pool.required("resourceSliceCount", not_below(1, SLICE_COUNT_RULE))?,
         },
     })
 }

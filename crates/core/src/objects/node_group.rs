@@ -2,16 +2,19 @@
 
 use serde_json::Value;
 
+use super::device_slices;
 use super::error::FieldError;
 use super::fields::{self, Fields, Read};
 use super::metadata;
 use super::node;
 use crate::labels::Labels;
 use crate::node::{HOSTNAME_LABEL, NODE_GROUP_LABEL, NodeSpec};
-use crate::node_group::{BootDelay, Instance, InstanceError, InstanceState, NodeGroupSpec};
+use crate::node_group::{
+    BootDelay, Instance, InstanceError, InstanceState, NodeGroupOptions, NodeGroupSpec,
+};
 
 /// The fields of `spec`.
-const SPEC_FIELDS: [&str; 8] = [
+const SPEC_FIELDS: [&str; 10] = [
     "minSize",
     "maxSize",
     "instanceType",
@@ -19,7 +22,21 @@ const SPEC_FIELDS: [&str; 8] = [
     "capacityType",
     "pricePerHour",
     "bootDelay",
+    "autoscalingOptions",
     "template",
+    "templateResourceSlices",
+];
+/// The fields of `spec.autoscalingOptions`.
+const OPTION_FIELDS: [&str; 9] = [
+    "scaleDownUtilizationThreshold",
+    "scaleDownGpuUtilizationThreshold",
+    "scaleDownUnneededTime",
+    "scaleDownUnreadyTime",
+    "maxNodeProvisionTime",
+    "maxNodeStartupTime",
+    "zeroOrMaxNodeScaling",
+    "allowNonAtomicScaleUpToMax",
+    "ignoreDaemonSetsUtilization",
 ];
 /// What machines of a group are paid for.
 const CAPACITY_TYPES: [(&str, &str); 2] = [("on-demand", ON_DEMAND), ("spot", "spot")];
@@ -78,10 +95,41 @@ fn read_spec(spec: Fields<'_>, name: &str) -> Read<NodeGroupSpec> {
         capacity_type: capacity_type.unwrap_or(ON_DEMAND).to_owned(),
         price_microusd_per_hour: spec.optional("pricePerHour", read_price)?,
         boot_delay: spec.or_default("bootDelay", read_boot_delay)?,
+        autoscaling_options: spec.inside("autoscalingOptions", read_options)?.unwrap_or_default(),
         template,
         template_annotations,
+        template_slices: device_slices::read_templates(spec)?,
         ..NodeGroupSpec::default()
     })
+}
+
+/// Times as Go writes them, thresholds as numbers or decimal texts.
+fn read_options(options: Fields<'_>) -> Read<NodeGroupOptions> {
+    options.only(&OPTION_FIELDS)?;
+    let threshold = |name| options.optional(name, read_threshold);
+    let time = |name| options.optional(name, fields::duration);
+    let flag = |name| options.optional(name, fields::flag);
+    Ok(NodeGroupOptions {
+        scale_down_utilization_threshold: threshold("scaleDownUtilizationThreshold")?,
+        scale_down_gpu_utilization_threshold: threshold("scaleDownGpuUtilizationThreshold")?,
+        scale_down_unneeded_time: time("scaleDownUnneededTime")?,
+        scale_down_unready_time: time("scaleDownUnreadyTime")?,
+        max_node_provision_time: time("maxNodeProvisionTime")?,
+        max_node_startup_time: time("maxNodeStartupTime")?,
+        zero_or_max_node_scaling: flag("zeroOrMaxNodeScaling")?,
+        allow_non_atomic_scale_up_to_max: flag("allowNonAtomicScaleUpToMax")?,
+        ignore_daemon_sets_utilization: flag("ignoreDaemonSetsUtilization")?,
+    })
+}
+
+fn read_threshold(value: &Value) -> Read<f64> {
+    let number = match value {
+        Value::String(text) => text.parse().ok(),
+        other => other.as_f64(),
+    };
+    number
+        .filter(|number: &f64| number.is_finite() && *number >= 0.0)
+        .ok_or_else(|| fields::expected("a part such as 0.5 or \"0.5\", 0 or more", value))
 }
 
 /// A v1.Node without a name. Its nodes belong to this group, whether it says so or not.

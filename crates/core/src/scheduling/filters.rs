@@ -125,6 +125,14 @@ impl Cluster {
                 || self.features_refusal(rules, node).is_none())
     }
 
+    /// Whether a pod of this shape selects the node and tolerates it, whatever the room there: what
+    /// DaemonSets ask of a node.
+    #[must_use]
+    pub fn selects_and_tolerates(&self, shape: ShapeId, node: NodeId) -> bool {
+        let fit = self.catalog.fit(self.catalog.fit_of(shape));
+        self.is_statically_fit(self.catalog.rules(fit.rules), node)
+    }
+
     /// Host ports that pods of the node hold already.
     pub(super) fn port_refusal(&self, fit: &Fit, node: NodeId) -> Option<Refusal> {
         if fit.ports.is_empty() {

@@ -114,7 +114,8 @@ impl Cluster {
     /// Whether pods of a shape may want devices: they have claims, or ask for resources that devices
     /// may stand for.
     #[inline]
-    pub(crate) fn may_want_devices(&self, shape: ShapeId) -> bool {
+    #[must_use]
+    pub fn may_want_devices(&self, shape: ShapeId) -> bool {
         let spec = self.catalog.shape(shape);
         !spec.resource_claims.is_empty()
             || (!self.devices.is_empty()
@@ -125,7 +126,7 @@ impl Cluster {
     }
 
     /// Who a pod is, for claims that are its own.
-    pub(super) fn identity_of(&self, pod: Option<PodId>) -> PodIdentity<'_> {
+    pub(crate) fn identity_of(&self, pod: Option<PodId>) -> PodIdentity<'_> {
         pod.map_or_else(PodIdentity::default, |id| PodIdentity {
             name: &self.pod(id).name,
             uid: self.pods.uid(id),
@@ -212,16 +213,28 @@ impl Cluster {
         if let Some((uses, plan)) = &prepared.volumes {
             self.reserve_volumes(pod, node, (uses, plan), provisions);
         }
-        if let Some(cycle) = &prepared.devices
-            && let Ok(allocation) = self.devices_on(kind.shape, cycle, node)
-        {
-            let spec = Arc::clone(self.catalog.shape(kind.shape));
-            let name = Arc::clone(&self.pod(pod).name);
-            let uid = self.pods.uid(pod).to_owned();
-            let identity = PodIdentity { name: &name, uid: &uid };
-            let undo = self.devices.reserve(&spec, identity, cycle, allocation);
-            self.note_devices_undo(undo);
+        if let Some(cycle) = &prepared.devices {
+            self.reserve_found(pod, node, cycle);
         }
+    }
+
+    /// Gives the claims of a pod that is about to be bound the devices that the node has for them.
+    pub(crate) fn reserve_devices(&mut self, pod: PodId, node: NodeId) {
+        let one = self.pod(pod);
+        let kind = Kind { shape: one.shape, controller: one.controller, pod: Some(pod) };
+        if let Ok(Prepared { devices: Some(cycle), .. }) = self.prepare(kind) {
+            self.reserve_found(pod, node, &cycle);
+        }
+    }
+
+    fn reserve_found(&mut self, pod: PodId, node: NodeId, cycle: &DeviceCycle) {
+        let shape = self.pod(pod).shape;
+        let Ok(allocation) = self.devices_on(shape, cycle, node) else { return };
+        let spec = Arc::clone(self.catalog.shape(shape));
+        let (name, uid) = (Arc::clone(&self.pod(pod).name), self.pods.uid(pod).to_owned());
+        let identity = PodIdentity { name: &name, uid: &uid };
+        let undo = self.devices.reserve(&spec, identity, cycle, allocation);
+        self.note_devices_undo(undo);
     }
 
     fn reserve_volumes(

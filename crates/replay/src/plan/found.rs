@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use plimsoll_autoscaler::cluster_autoscaler::LoopReport;
+use plimsoll_autoscaler::cluster_autoscaler::{LoopReport, SCALE_UP_FAILED};
 use plimsoll_autoscaler::pending::PodOutcome;
 use plimsoll_autoscaler::scale_up::{ScaleUpReport, ScaleUpResult};
 use plimsoll_autoscaler::{Action, ClusterAutoscaler, Decision};
@@ -44,9 +44,11 @@ pub(super) fn plan_of(cluster: &Cluster, autoscaler: &ClusterAutoscaler, at: Sim
         .collect();
     plan.equivalence_groups =
         scale_up.pod_groups.iter().map(|judged| names.pods(&judged.group.pods)).collect();
-    plan.events = report.events.iter().map(|event| event.text.clone()).collect();
+    let events = report.events.iter().chain(&scale_up.events);
+    plan.events = events.map(ToString::to_string).collect();
     plan.events.extend(scale_up.complaints.iter().cloned());
     plan.events.sort();
+    plan.error.clone_from(&report.error);
     plan.pods = names.pending_pods(report);
     plan.conditions = report.conditions.iter().map(ConditionChange::of).collect();
     tell_machines(&mut plan, &names, report);
@@ -114,6 +116,7 @@ fn empty(strategy: Strategy, at: SimTime) -> Plan {
         removed_instances: Vec::new(),
         equivalence_groups: Vec::new(),
         events: Vec::new(),
+        error: None,
         pods: Vec::new(),
         conditions: Vec::new(),
         reasons: Vec::new(),
@@ -180,7 +183,7 @@ fn tell_scale_down(
             cpu: found.cpu,
             memory: found.memory,
             gpu: found.gpu,
-            resource: found.resource.to_owned(),
+            resource: found.resource.to_string(),
             dominant: found.dominant,
         };
         (node(*id), utilization)
@@ -287,6 +290,9 @@ impl Names<'_> {
         });
         let skipped = scale_up.skipped.iter();
         let skipped = skipped.map(|(group, reason)| (self.group(*group), reason.to_string()));
-        (refused.chain(skipped).collect(), scale_up.not_triggered_text(pod_group))
+        let failed = scale_up.refused_for(pod_group);
+        let failed = failed.map(|group| (self.group(group), SCALE_UP_FAILED.to_owned()));
+        let reasons = refused.chain(skipped).chain(failed).collect();
+        (reasons, scale_up.not_triggered_text(pod_group))
     }
 }

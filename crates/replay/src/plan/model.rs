@@ -59,6 +59,9 @@ pub struct Plan {
     pub equivalence_groups: Vec<Vec<String>>,
     /// What upstream would tell as events, those about pods and nodes aside: `Reason: text`.
     pub events: Vec<String>,
+    /// The error that ended the loop early.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
     /// What becomes of each pending pod.
     pub pods: Vec<PendingPod>,
     /// Conditions of capacity buffers and provisioning requests that are set, in this order.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use plimsoll_core::devices::NodeDevices;
 use plimsoll_core::ids::{GroupId, NodeId};
 use plimsoll_core::node::{HOSTNAME_LABEL, NODE_GROUP_LABEL};
 use plimsoll_core::node_group::{Instance, InstanceError, InstanceState};
@@ -169,6 +170,7 @@ impl World {
         if !found || !registers || self.node_named(&name).is_some() {
             return;
         }
+        self.cluster.give_devices(&NodeDevices::of_slices(&spec.template_slices), &name);
         let mut node = spec.template.clone();
         node.labels.insert(HOSTNAME_LABEL.to_owned(), name.clone());
         node.labels.entry(NODE_GROUP_LABEL.to_owned()).or_insert_with(|| spec.name.clone());
@@ -233,7 +235,17 @@ impl World {
         ids: &[Arc<str>],
     ) -> Result<(), CommandError> {
         self.refuse_while_down()?;
-        let names = ids.iter().map(|id| Arc::from(instance_name(id))).collect();
+        let mut names = Vec::new();
+        for id in ids {
+            let node = self.node_named(instance_name(id)).filter(|node| {
+                let node = self.cluster.node(*node);
+                node.group == Some(group) && *node.provider_id == **id
+            });
+            match node {
+                Some(node) => self.remove_node(node),
+                None => names.push(Arc::from(instance_name(id))),
+            }
+        }
         self.forget_instances(group, ids);
         self.effects.push(Effect::InstancesRemoved { group, names });
         Ok(())

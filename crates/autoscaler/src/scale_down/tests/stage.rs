@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use plimsoll_core::ids::{NodeId, PodId};
 use plimsoll_core::labels::{LabelSelector, Operator, Requirement};
 use plimsoll_core::node::NodeSpec;
-use plimsoll_core::node_group::NodeGroupSpec;
+use plimsoll_core::node_group::{NodeGroupOptions, NodeGroupSpec};
 use plimsoll_core::pod::PodSpec;
 use plimsoll_core::workload::{CountOrPercent, DisruptionBudgetObject, DisruptionRule};
 use plimsoll_core::{Cluster, NodeBirth, PodBirth, SimDuration, SimTime, WorkloadKey};
@@ -44,7 +44,8 @@ pub(crate) struct Stage {
 
 impl Stage {
     /// A world of `lines`, one thing each:
-    /// * `group NAME MIN` with a maximum of 1,000; the target is the number of its nodes;
+    /// * `group NAME MIN` with a maximum of 1,000; the target is the number of its nodes; then words:
+    ///   `atomic`, `unneeded=S`, `unready=S`, `threshold=N`, `ignores-daemons`;
     /// * `node NAME GROUP CPU` in milli-CPU (`-` for no group), with 16 GiB; then words: `cordoned`,
     ///   `unready`, `gpu=N`, `taint=AGE_S`, `kept`, `delayed`;
     /// * `pod NAME NODE CPU` of a ReplicaSet (`-`: pending); then words: `bare`, `daemon`, `mirror`,
@@ -82,7 +83,9 @@ impl Stage {
             "group" => {
                 let min_size = words[2].parse().expect("a minimum");
                 let name = words[1].to_owned();
-                let spec = NodeGroupSpec { name, min_size, max_size: 1000, ..Default::default() };
+                let autoscaling_options = group_options(&words[3..]);
+                let rest = NodeGroupSpec { autoscaling_options, ..Default::default() };
+                let spec = NodeGroupSpec { name, min_size, max_size: 1000, ..rest };
                 self.cluster.add_group(spec);
             }
             "node" => self.add_node(&words[1..]),
@@ -434,6 +437,23 @@ impl Stage {
         }
         text
     }
+}
+
+fn group_options(words: &[&str]) -> NodeGroupOptions {
+    let mut options = NodeGroupOptions::default();
+    for word in words {
+        let (name, value) = word.split_once('=').unwrap_or((word, "0"));
+        let seconds = || Some(SimDuration::from_secs(value.parse().expect("seconds")));
+        match name {
+            "atomic" => options.zero_or_max_node_scaling = Some(true),
+            "unneeded" => options.scale_down_unneeded_time = seconds(),
+            "unready" => options.scale_down_unready_time = seconds(),
+            "threshold" => options.scale_down_utilization_threshold = value.parse().ok(),
+            "ignores-daemons" => options.ignore_daemon_sets_utilization = Some(true),
+            other => panic!("unknown word {other:?}"),
+        }
+    }
+    options
 }
 
 fn own((name, amount): (&str, i64)) -> (String, i64) {

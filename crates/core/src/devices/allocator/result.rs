@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::Query;
 use crate::devices::capacity::Amounts;
-use crate::devices::claim::{AllocatedDevice, Allocation};
+use crate::devices::claim::{AllocatedDevice, Allocation, single_node};
 use crate::devices::inventory::{DeviceId, Inventory, Slice, SlicedDevice};
 use crate::devices::slice::Reach;
-use crate::labels::{NodeSelectorTerm, Operator, Requirement};
+use crate::labels::{NodeSelectorTerm, Requirement};
 
 /// A device found for a query.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ fn node_selector(given: &[Given<'_>], node: &str) -> Option<Vec<NodeSelectorTerm
             reach => Some(reach),
         };
         if one.device.device.binds_to_node || matches!(reach, Some(Reach::Node(_))) {
-            return Some(vec![only(node)]);
+            return Some(vec![single_node(node)]);
         }
         if let Some(Reach::Selected(terms)) = reach
             && let [selected] = terms.as_slice()
@@ -82,16 +82,6 @@ fn node_selector(given: &[Given<'_>], node: &str) -> Option<Vec<NodeSelectorTerm
     }
     let selects_all = term.fields.is_empty() && term.expressions.is_empty();
     (!selects_all).then(|| vec![term])
-}
-
-/// The term that the node of this name alone meets.
-fn only(node: &str) -> NodeSelectorTerm {
-    let requirement = Requirement {
-        key: "metadata.name".to_owned(),
-        operator: Operator::In,
-        values: vec![node.to_owned()],
-    };
-    NodeSelectorTerm { expressions: Vec::new(), fields: vec![requirement] }
 }
 
 fn add_new(requirements: &mut Vec<Requirement>, more: &[Requirement]) {

@@ -202,3 +202,48 @@ fn a_wrong_group_is_refused_with_the_field() {
         NodeGroup x: spec.template.metadata.labels[plimsoll.dev/node-group]: expected "x" (the group's own name), found "y"
     "#]].assert_eq(&shown);
 }
+
+#[test]
+fn options_of_a_group_are_numbers_texts_and_durations() {
+    let mut spec = small_group();
+    spec["autoscalingOptions"] = json!({
+        "scaleDownUtilizationThreshold": 0.25, "scaleDownGpuUtilizationThreshold": "0.75",
+        "scaleDownUnneededTime": "5m", "maxNodeProvisionTime": "1h30m",
+        "zeroOrMaxNodeScaling": true,
+    });
+    let options = group(&spec).autoscaling_options;
+    assert_eq!(options.scale_down_utilization_threshold, Some(0.25));
+    assert_eq!(options.scale_down_gpu_utilization_threshold, Some(0.75));
+    assert_eq!(options.scale_down_unneeded_time, Some(SimDuration::from_mins(5)));
+    assert_eq!(options.max_node_provision_time, Some(SimDuration::from_mins(90)));
+    assert_eq!(options.zero_or_max_node_scaling, Some(true));
+    assert_eq!(options.scale_down_unready_time, None);
+    assert_eq!(group(&small_group()).autoscaling_options, Default::default());
+}
+
+#[test]
+fn a_wrong_option_of_a_group_is_refused_with_the_field() {
+    let mut shown = String::new();
+    for (field, value) in [
+        ("scaleDownUtilizationThreshold", json!("half")),
+        ("scaleDownGpuUtilizationThreshold", json!(-0.1)),
+        ("scaleDownUnneededTime", json!(600)),
+        ("maxNodeProvisionTime", json!("15 minutes")),
+        ("zeroOrMaxNodeScaling", json!("yes")),
+        ("scaleDownUneededTime", json!("5m")),
+    ] {
+        let mut spec = small_group();
+        spec["autoscalingOptions"] = json!({field: value});
+        shown.push_str(&error(&own_document("NodeGroup", &spec)));
+        shown.push('\n');
+    }
+    expect![[r#"
+        NodeGroup x: spec.autoscalingOptions.scaleDownUtilizationThreshold: expected a part such as 0.5 or "0.5", 0 or more, found "half"
+        NodeGroup x: spec.autoscalingOptions.scaleDownGpuUtilizationThreshold: expected a part such as 0.5 or "0.5", 0 or more, found -0.1
+        NodeGroup x: spec.autoscalingOptions.scaleDownUnneededTime: expected a duration such as 90s or 10m, found 600
+        NodeGroup x: spec.autoscalingOptions.maxNodeProvisionTime: "15 minutes" is not a duration such as 90s, 10m or 1h30m
+        NodeGroup x: spec.autoscalingOptions.zeroOrMaxNodeScaling: expected true or false, found "yes"
+        NodeGroup x: spec.autoscalingOptions.scaleDownUneededTime: unknown field; nearest: scaleDownUnneededTime, scaleDownUnreadyTime
+    "#]]
+    .assert_eq(&shown);
+}

@@ -51,6 +51,7 @@ fn a_minimal_pod_gets_the_api_servers_defaults() {
                 tolerations: [],
                 host_ports: [],
                 priority: 0,
+                is_priority_unset: true,
                 preempts: true,
                 scheduler_name: "default-scheduler",
                 scheduling_gates: [],
