@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use plimsoll_core::capacity::PROVISIONING_REQUEST;
+use plimsoll_core::condition::Condition;
 use plimsoll_core::ids::{GroupId, NodeId, PodId};
+use plimsoll_core::objects::ObjectName;
 use plimsoll_core::taints::Taint;
 
 /// Something to do to the cluster or its cloud.
@@ -57,6 +60,18 @@ pub enum Action {
         /// Its serial when that was decided, as ids are used again.
         serial: u64,
     },
+    /// Set a condition in the status of an object, in place of the one of its type.
+    SetCondition {
+        /// The object.
+        object: ObjectName,
+        /// The condition, its time included.
+        condition: Condition,
+    },
+    /// Delete an object that is over: a ProvisioningRequest.
+    DeleteObject {
+        /// The object.
+        object: ObjectName,
+    },
     /// A scale-down that was begun is given up; the node stays.
     GiveUpScaleDown {
         /// The node.
@@ -64,6 +79,17 @@ pub enum Action {
         /// Why.
         reason: String,
     },
+}
+
+impl Action {
+    /// Whether upstream looks again at once after it, as after a scale-up: a provisioning request was
+    /// taken up, and another may wait.
+    #[must_use]
+    pub fn takes_up_request(&self) -> bool {
+        let Action::SetCondition { object, condition } = self else { return false };
+        object.kind == PROVISIONING_REQUEST
+            && (condition.kind == "Accepted" || condition.reason == "FailedToCreatePods")
+    }
 }
 
 /// Why a node goes.

@@ -14,14 +14,20 @@ pub use start_state::StartState;
 
 use std::sync::Arc;
 
-use plimsoll_core::ids::{GroupId, NodeId};
+use plimsoll_core::condition::Condition;
+use plimsoll_core::ids::{GroupId, NodeId, PodId};
+use plimsoll_core::objects::ObjectName;
 use plimsoll_core::{Cluster, Fork, SimDuration, SimTime};
+use rustc_hash::FxHashSet;
 use thiserror::Error;
 
 use crate::action::{Action, Outcome};
+use crate::capacity_buffers::CapacityBuffers;
 use crate::chance::draw;
+use crate::injection::{FakePods, Origin, proactive};
 use crate::loop_context::LoopContext;
-use crate::pending::{PendingPods, Sorted, Upcoming, burst_settles_at, not_reached};
+use crate::pending::{PendingPods, PodOutcome, Sorted, Upcoming, burst_settles_at, not_reached};
+use crate::provisioning_requests::ProvisioningRequests;
 use crate::registry::{NodeState, Registry};
 use crate::scale_down::{ScaleDown, before_start};
 use crate::scale_up::min_size;
@@ -47,6 +53,8 @@ pub struct ClusterAutoscaler {
     registry: Registry,
     templates: Templates,
     pending: PendingPods,
+    buffers: CapacityBuffers,
+    requests: ProvisioningRequests,
     scale_down: ScaleDown,
     last_scale_up: Option<SimTime>,
     /// By group; `None`: not since the start.
@@ -87,6 +95,8 @@ struct Step<'f, 'c> {
     /// By group: what the cloud will have been asked for once the actions so far are done.
     targets: Vec<u32>,
     upcoming: Vec<Upcoming>,
+    /// Pods that do not exist.
+    fakes: FakePods,
     /// The real nodes that count.
     nodes: Vec<NodeId>,
     /// Stand-ins for what the salvo's earlier scale-ups have asked for, and how many by group.
@@ -116,6 +126,8 @@ impl ClusterAutoscaler {
             registry: Registry::new(&settings),
             templates: Templates::default(),
             pending: PendingPods::default(),
+            buffers: CapacityBuffers::default(),
+            requests: ProvisioningRequests::default(),
             scale_down: ScaleDown::new(&settings),
             last_scale_up: None,
             last_scale_up_of: Vec::new(),
@@ -165,6 +177,18 @@ impl ClusterAutoscaler {
     #[must_use]
     pub fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// How capacity buffers stand.
+    #[must_use]
+    pub fn capacity_buffers(&self) -> &CapacityBuffers {
+        &self.buffers
+    }
+
+    /// How provisioning requests stand.
+    #[must_use]
+    pub fn provisioning_requests(&self) -> &ProvisioningRequests {
+        &self.requests
     }
 
     /// The scale-down half.
@@ -232,6 +256,10 @@ impl ClusterAutoscaler {
     }
 
     fn run(&mut self, step: &mut Step<'_, '_>) {
+        if self.settings.enable_provisioning_requests {
+            step.actions.extend(self.requests.resume(step.now));
+            self.requests.refresh(step.fork, &self.settings, &mut step.actions, step.now);
+        }
         if self.look(step) == Flow::Stop {
             self.scale_down.pass();
             step.report.outcomes = not_reached(step.fork, &self.settings);
@@ -387,34 +415,84 @@ impl ClusterAutoscaler {
         }
         self.pending.drop_expendable(step.fork, &self.settings);
         let drained = self.scale_down.deletions().pods_being_drained(step.fork);
-        let (settings, now) = (&self.settings, step.now);
-        let sorted = self.pending.sort(step.fork, settings, &step.upcoming, &drained, now);
+        self.inject_pods(step);
+        let (settings, now, fakes) = (&self.settings, step.now, &step.fakes);
+        let mut sorted =
+            self.pending.sort(step.fork, settings, &step.upcoming, &drained, fakes, now);
+        if settings.enable_provisioning_requests {
+            let Step { fork, fakes, actions, report, .. } = step;
+            let mut to_help = std::mem::take(&mut sorted.to_help);
+            let events = &mut report.object_findings;
+            self.requests.leave_out_consumers(fork, &mut to_help, &mut sorted, events);
+            self.requests.inject(fork, settings, fakes, &mut to_help, actions, now);
+            sorted.to_help = to_help;
+            sorted.stand_ins.extend(fakes.iter());
+        }
+        if settings.enable_proactive_scaleup {
+            step.fakes.enforce_limit(&mut sorted.to_help, settings.pod_injection_limit);
+        }
+        PendingPods::leave_out_new(step.fork, settings, &mut sorted, now);
         step.pods_change_at = sorted.next_change;
         step.fork_is_bare = step.upcoming.is_empty() && drained.is_empty() && sorted.places_none();
         sorted
+    }
+
+    /// Makes up the pods of controllers, then those of capacity buffers.
+    fn inject_pods(&mut self, step: &mut Step<'_, '_>) {
+        let (settings, now) = (&self.settings, step.now);
+        let Step { fork, fakes, actions, .. } = step;
+        if settings.enable_proactive_scaleup {
+            proactive::inject(fork, settings, fakes);
+        }
+        if settings.capacity_buffer_controller_enabled
+            || settings.capacity_buffer_pod_injection_enabled
+        {
+            self.buffers.inject(fork, settings, fakes, actions, now);
+        }
     }
 
     fn plan_scale_up(&mut self, step: &mut Step<'_, '_>, sorted: Sorted) {
         let max_nodes = usize::try_from(self.settings.max_nodes_total).unwrap_or(usize::MAX);
         let settles_at = burst_settles_at(step.fork, &sorted.to_help)
             .filter(|at| *at > step.now && self.settings.bypassed_scheduler_names.is_empty());
-        let only = |result| ScaleUpReport { result, ..ScaleUpReport::default() };
-        step.report.scale_up = if sorted.to_help.is_empty() {
-            only(ScaleUpResult::NotNeeded)
+        let fakes = &step.fakes;
+        let is_requested = |pod: &PodId| matches!(fakes.origin(*pod), Some(Origin::Request(_)));
+        let is_requested = sorted.to_help.iter().any(is_requested);
+        let instead = if sorted.to_help.is_empty() {
+            Some(ScaleUpResult::NotNeeded)
         } else if max_nodes > 0 && self.registry.ready_count() >= max_nodes {
             let most = self.settings.max_nodes_total;
             step.report.events.push(Event::max_nodes_total_reached(most));
-            only(ScaleUpResult::LimitedByMaxNodesTotal)
+            Some(ScaleUpResult::LimitedByMaxNodesTotal)
         } else if let Some(settles_at) = settles_at {
             step.scale_down_disabled = true;
             step.pods_change_at =
                 Some(step.pods_change_at.map_or(settles_at, |at| at.min(settles_at)));
-            only(ScaleUpResult::InCooldown)
+            Some(ScaleUpResult::InCooldown)
         } else {
-            let reports = self.scale_up_for(step, &sorted.to_help);
-            step.report.take_scale_ups(reports)
+            None
         };
-        step.report.note_pods(sorted);
+        step.report.scale_up = match instead.filter(|_| !is_requested) {
+            Some(result) => ScaleUpReport { result, ..ScaleUpReport::default() },
+            None => {
+                let reports = self.scale_up_for(step, &sorted.to_help);
+                step.report.take_scale_ups(reports)
+            }
+        };
+        let report = &step.report.scale_up;
+        if report.increases.is_empty() && report.result == ScaleUpResult::Successful {
+            // Upstream takes room that was found for room that was made.
+            self.last_scale_up = Some(step.now);
+        }
+        let mut outcomes = step.report.outcomes_of(&sorted.to_help);
+        if is_requested {
+            // Pods and requests take turns: whoever was passed over is looked at in the next loop.
+            step.pods_change_at = Some(step.now);
+            note_passed_over(&sorted.to_help, &mut outcomes);
+        }
+        let findings = &mut step.report.object_findings;
+        self.buffers.tell(step.fork, &step.report.scale_up, &outcomes, &step.fakes, findings);
+        step.report.note_pods(sorted, outcomes);
     }
 
     fn scale_up_inputs(&self, step: &Step<'_, '_>) -> ScaleUpInputs<'_> {
@@ -473,8 +551,14 @@ impl ClusterAutoscaler {
             return None;
         }
         let registry = self.registry.next_change(step.fork, step.now);
+        let requests = if self.settings.enable_provisioning_requests {
+            self.requests.next_change(&self.settings, step.now)
+        } else {
+            None
+        };
         let until = registry
             .min(step.scale_down_idle_until?)
+            .min(requests.unwrap_or(SimTime::MAX))
             .min(step.pods_change_at.unwrap_or(SimTime::MAX));
         (until > step.now).then_some(until)
     }
@@ -498,6 +582,7 @@ impl NodeAutoscaler for ClusterAutoscaler {
             report: LoopReport::new(now),
             targets,
             upcoming: Vec::new(),
+            fakes: FakePods::default(),
             nodes: Vec::new(),
             salvo_nodes: Vec::new(),
             salvo_counts,
@@ -516,6 +601,7 @@ impl NodeAutoscaler for ClusterAutoscaler {
             recorder.decided(sight, &step.report, &self.scale_down, now);
         }
         let idle_until = self.idle_until(&step);
+        step.report.conditions = conditions_set(&step.actions);
         let mut reasons = self.told.news(step.fork, &step.report);
         reasons.append(&mut step.scale_down_reasons);
         self.pod_findings.note_loop(&Circumstances {
@@ -526,7 +612,8 @@ impl NodeAutoscaler for ClusterAutoscaler {
             settings: &self.settings,
             now,
         });
-        if !step.report.started.is_empty() {
+        let takes_up_request = step.actions.iter().any(Action::takes_up_request);
+        if !step.report.started.is_empty() || takes_up_request {
             self.productive_loop = self.loop_number;
         }
         self.execution = step.execution;
@@ -554,7 +641,8 @@ impl NodeAutoscaler for ClusterAutoscaler {
     }
 
     fn resume(&mut self, cluster: &Cluster, now: SimTime) -> Vec<Action> {
-        let actions = self.scale_down.resume(cluster, now);
+        let mut actions = self.requests.resume(now);
+        actions.extend(self.scale_down.resume(cluster, now));
         if let Some(recorder) = &mut self.recorder {
             recorder.resumed(cluster, &actions);
         }
@@ -581,6 +669,7 @@ impl NodeAutoscaler for ClusterAutoscaler {
             Action::IncreaseSize { group, .. } => {
                 let Outcome::Refused(words) = outcome else { return };
                 self.registry.register_failure(*group, ScaleUpError::refused(words), now);
+                self.requests.note_refusal();
                 let scale_up = self.execution.answer(*group, false).scale_up;
                 if let Some(report) = &mut self.last_loop {
                     report.note_refusal(cluster, *group, scale_up.unwrap_or(0), words);
@@ -607,6 +696,22 @@ impl NodeAutoscaler for ClusterAutoscaler {
         findings.append(&mut self.scale_down.take_findings());
         findings
     }
+}
+
+/// Pods that nobody has looked at, as the loop was a provisioning request's.
+fn note_passed_over(to_help: &[PodId], outcomes: &mut Vec<(PodId, PodOutcome)>) {
+    let told: FxHashSet<PodId> = outcomes.iter().map(|(pod, _)| *pod).collect();
+    let passed_over = to_help.iter().filter(|pod| !told.contains(pod));
+    outcomes.extend(passed_over.map(|pod| (*pod, PodOutcome::NotReached)));
+}
+
+/// The conditions that actions set.
+fn conditions_set(actions: &[Action]) -> Vec<(ObjectName, Condition)> {
+    let set = |action: &Action| match action {
+        Action::SetCondition { object, condition } => Some((object.clone(), condition.clone())),
+        _ => None,
+    };
+    actions.iter().filter_map(set).collect()
 }
 
 /// The first loop frees nodes that an earlier process was about to delete.

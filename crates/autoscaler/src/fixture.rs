@@ -259,7 +259,11 @@ impl Fixture {
                 self.cluster.set_taints(*node, taints);
                 self.cluster.set_unschedulable(*node, *unschedulable);
             }
-            Action::DeleteNode { .. } | Action::Evict { .. } | Action::GiveUpScaleDown { .. } => {}
+            Action::DeleteNode { .. }
+            | Action::Evict { .. }
+            | Action::GiveUpScaleDown { .. }
+            | Action::SetCondition { .. }
+            | Action::DeleteObject { .. } => {}
         }
     }
 
@@ -283,6 +287,14 @@ impl Fixture {
                     format!("{} goes", self.cluster.node_name(*node))
                 }
                 Action::Evict { pod, .. } => format!("evict {}", self.cluster.pod_full_name(*pod)),
+                Action::SetCondition { object, condition } => format!(
+                    "{object}: {}={} {}: {}",
+                    condition.kind,
+                    condition.status.as_str(),
+                    condition.reason,
+                    condition.message
+                ),
+                Action::DeleteObject { object } => format!("{object} is deleted"),
                 Action::GiveUpScaleDown { node, reason } => {
                     format!("{} stays: {reason}", self.cluster.node_name(*node))
                 }
@@ -290,7 +302,10 @@ impl Fixture {
             .collect();
         lines.extend(decision.reasons.iter().map(|reason| {
             let subject = match &reason.subject {
-                Subject::Pod(name) | Subject::Node(name) | Subject::Group(name) => name,
+                Subject::Pod(name)
+                | Subject::Node(name)
+                | Subject::Group(name)
+                | Subject::Object(name) => name,
                 Subject::Cluster => "cluster",
             };
             format!("why {subject}: {}", reason.text)

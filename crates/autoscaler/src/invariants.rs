@@ -196,6 +196,7 @@ pub fn check(cluster: &Cluster, actions: &[Action]) -> Result<(), Violation> {
                 delete_node(cluster, &mut sizes, &mut deleted, *node)?;
             }
             Action::Evict { pod, serial } => evict(cluster, &mut evicted, *pod, *serial)?,
+            Action::SetCondition { .. } | Action::DeleteObject { .. } => {}
             Action::SetTaints { node, .. } | Action::GiveUpScaleDown { node, .. } => {
                 if cluster.find_node(*node).is_none() {
                     return Err(Violation::NoSuchNode { node: format!("{node:?}") });

@@ -7,14 +7,17 @@
 pub mod action;
 pub mod actuation;
 pub mod backoff;
+pub mod capacity_buffers;
 pub mod chance;
 pub mod cluster_autoscaler;
 pub mod finding;
 #[cfg(test)]
 mod fixture;
+pub mod injection;
 pub mod invariants;
 pub mod loop_context;
 pub mod pending;
+pub mod provisioning_requests;
 pub mod registry;
 pub mod scale_down;
 pub mod scale_up;
@@ -118,6 +121,8 @@ pub enum Subject {
     Node(String),
     /// A node group, by name.
     Group(String),
+    /// Another object: kind, namespace and name.
+    Object(String),
     /// The whole cluster.
     Cluster,
 }
@@ -128,6 +133,7 @@ impl fmt::Display for Reason {
             Subject::Pod(name) => write!(f, "pod {name}: {}", self.text),
             Subject::Node(name) => write!(f, "node {name}: {}", self.text),
             Subject::Group(name) => write!(f, "group {name}: {}", self.text),
+            Subject::Object(name) => write!(f, "{name}: {}", self.text),
             Subject::Cluster => f.write_str(&self.text),
         }
     }

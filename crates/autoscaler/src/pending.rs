@@ -16,6 +16,7 @@ use plimsoll_core::ids::{NodeId, PodId, ShapeId};
 use plimsoll_core::{Cluster, Fork, PodBirth, SimDuration, SimTime};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::injection::FakePods;
 use crate::registry::GPU_RESOURCE;
 use crate::scale_up::equivalence::HopelessClaimants;
 use crate::settings::Settings;
@@ -93,7 +94,7 @@ pub struct Sorted {
     pub to_help: Vec<PodId>,
     /// What became of the others.
     pub outcomes: Vec<(PodId, PodOutcome)>,
-    /// Pods on the fork that stand for bound ones which will have to move.
+    /// Pods on the fork that stand for bound ones which will have to move, and those made up.
     pub stand_ins: FxHashSet<PodId>,
     /// When a pod that is too new now will be old enough.
     pub next_change: Option<SimTime>,
@@ -133,13 +134,15 @@ impl PendingPods {
 
     /// Sorts the pending pods; those that fit somewhere are bound there on the fork.
     ///
-    /// `drained` are bound pods that will have to move.
+    /// `drained` are bound pods that will have to move, `fakes` pods that do not exist. Pods that are
+    /// too new are still among those to be helped: see [`PendingPods::leave_out_new`].
     pub fn sort(
         &mut self,
         fork: &mut Fork<'_>,
         settings: &Settings,
         upcoming: &[Upcoming],
         drained: &[PodId],
+        fakes: &FakePods,
         now: SimTime,
     ) -> Sorted {
         let mut sorted = Sorted::default();
@@ -152,8 +155,15 @@ impl PendingPods {
             originals.insert(stand_in, fork.pod(*pod).serial);
             waiting.push(stand_in);
         }
-        let stand_ins: FxHashSet<PodId> = waiting[real..].iter().copied().collect();
-        let mut homeless = self.place(fork, upcoming, waiting, &originals, &mut sorted, now);
+        let mut stand_ins: FxHashSet<PodId> = waiting[real..].iter().copied().collect();
+        if !fakes.is_empty() {
+            self.expendable.look_at_new_shapes(fork, settings);
+            let counts = |pod: &PodId| !self.expendable.contains(fork.pod(*pod).shape);
+            waiting.extend(fakes.iter().filter(counts));
+        }
+        let unreal = Unreal { originals: &originals, fakes };
+        let mut homeless = self.place(fork, upcoming, waiting, &unreal, &mut sorted, now);
+        stand_ins.extend(fakes.iter());
         let mut is_daemon = Last::default();
         homeless.retain(|id| {
             let pod = fork.pod(*id);
@@ -164,23 +174,31 @@ impl PendingPods {
             }
             !is_daemon
         });
-        let mut delay = Last::default();
-        homeless.retain(|id| {
-            let pod = fork.pod(*id);
-            let delay = delay.get(pod.shape, || scale_up_delay(fork, pod.shape, settings));
-            let old_at = pod.created_at + delay + SimDuration(1);
-            if old_at > now {
-                sorted.outcomes.push((*id, PodOutcome::TooNew));
-                sorted.next_change = earlier(sorted.next_change, old_at);
-            }
-            old_at <= now
-        });
         if !stand_ins.is_empty() {
             sorted.outcomes.retain(|(pod, _)| !stand_ins.contains(pod));
         }
         sorted.to_help = homeless;
         sorted.stand_ins = stand_ins;
         sorted
+    }
+
+    /// Leaves pods that are too new out of those to be helped.
+    pub fn leave_out_new(fork: &Fork<'_>, settings: &Settings, sorted: &mut Sorted, now: SimTime) {
+        let mut to_help = std::mem::take(&mut sorted.to_help);
+        let mut delay = Last::default();
+        to_help.retain(|id| {
+            let pod = fork.pod(*id);
+            let delay = delay.get(pod.shape, || scale_up_delay(fork, pod.shape, settings));
+            let old_at = pod.created_at + delay + SimDuration(1);
+            if old_at > now {
+                if !sorted.stand_ins.contains(id) {
+                    sorted.outcomes.push((*id, PodOutcome::TooNew));
+                }
+                sorted.next_change = earlier(sorted.next_change, old_at);
+            }
+            old_at <= now
+        });
+        sorted.to_help = to_help;
     }
 
     /// Notes that loops were left out before the coming one, as nothing had changed: in them every
@@ -229,7 +247,7 @@ impl PendingPods {
         fork: &mut Fork<'_>,
         upcoming: &[Upcoming],
         mut pods: Vec<PodId>,
-        originals: &FxHashMap<PodId, u64>,
+        unreal: &Unreal<'_>,
         sorted: &mut Sorted,
         now: SimTime,
     ) -> Vec<PodId> {
@@ -237,7 +255,11 @@ impl PendingPods {
         let mut rank = Last::default();
         let mut rank_of = |pod: PodId| {
             let shape = fork.pod(pod).shape;
-            rank.get(shape, || Reverse((fork.shape(shape).priority, fork.cpu_and_memory(shape).0)))
+            let is_fake = !unreal.fakes.is_empty() && unreal.fakes.origin(pod).is_some();
+            rank.get((shape, is_fake), || {
+                let (cpu_milli, _) = fork.cpu_and_memory(shape);
+                (Reverse(fork.shape(shape).priority), is_fake, Reverse(cpu_milli))
+            })
         };
         if !pods.is_sorted_by_key(|pod| rank_of(*pod)) {
             pods.sort_by_cached_key(|pod| rank_of(*pod));
@@ -255,8 +277,7 @@ impl PendingPods {
                 homeless.push(id);
                 continue;
             }
-            let original = if originals.is_empty() { None } else { originals.get(&id).copied() };
-            let serial = original.unwrap_or_else(|| fork.pod(id).serial);
+            let serial = unreal.key(fork, id);
             let hinted = self.hints.get(fork, serial, upcoming);
             let node = match hinted.filter(|node| fork.fits(shape, *node)) {
                 Some(node) => Some(node),
@@ -303,6 +324,25 @@ fn set_aside(cluster: &Cluster, id: PodId, settings: &Settings) -> Option<PodOut
         None
     } else {
         Some(PodOutcome::Ignored)
+    }
+}
+
+/// Which pods to place are not what they seem.
+struct Unreal<'a> {
+    /// The serials of bound pods which will have to move, by who stands for them.
+    originals: &'a FxHashMap<PodId, u64>,
+    /// They do not exist.
+    fakes: &'a FakePods,
+}
+
+impl Unreal<'_> {
+    /// What the place of a pod is remembered by.
+    fn key(&self, cluster: &Cluster, pod: PodId) -> u64 {
+        if self.originals.is_empty() && self.fakes.is_empty() {
+            return cluster.pod(pod).serial;
+        }
+        let known = self.fakes.hint_key(pod).or_else(|| self.originals.get(&pod).copied());
+        known.unwrap_or_else(|| cluster.pod(pod).serial)
     }
 }
 

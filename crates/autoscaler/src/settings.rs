@@ -116,6 +116,29 @@ pub struct Settings {
     pub node_group_backoff_reset_timeout: SimDuration,
     /// `force-delete-unregistered-nodes`: below the minimum size too.
     pub force_delete_unregistered_nodes: bool,
+    /// `enable-proactive-scaleup`: pods that controllers have yet to make are helped too.
+    pub enable_proactive_scaleup: bool,
+    /// `pod-injection-limit`: no more such pods than make up so many that need help.
+    pub pod_injection_limit: u32,
+    /// `capacity-buffer-controller-enabled`: the status of capacity buffers is worked out here.
+    pub capacity_buffer_controller_enabled: bool,
+    /// `capacity-buffer-pod-injection-enabled`: capacity buffers hold room.
+    pub capacity_buffer_pod_injection_enabled: bool,
+    /// `capacity-buffer-pod-dry-run-enabled`: pods of buffers are as the API server would make them.
+    pub capacity_buffer_pod_dry_run_enabled: bool,
+    /// `enable-provisioning-requests`.
+    pub enable_provisioning_requests: bool,
+    /// `provisioning-request-initial-backoff-time`: a request that failed waits so long.
+    pub provisioning_request_initial_backoff_time: SimDuration,
+    /// `provisioning-request-max-backoff-time`: the wait is doubled each time, up to this.
+    pub provisioning_request_max_backoff_time: SimDuration,
+    /// `check-capacity-batch-processing`: several requests a loop.
+    pub check_capacity_batch_processing: bool,
+    /// `check-capacity-provisioning-request-max-batch-size`: at most so many.
+    pub check_capacity_provisioning_request_max_batch_size: u32,
+    /// `check-capacity-processor-instance`: only requests that name it are served; empty: those that
+    /// name none.
+    pub check_capacity_processor_instance: String,
     /// `emit-per-nodegroup-metrics`: metrics tell groups apart.
     pub emit_per_nodegroup_metrics: bool,
     /// `scale-down-enabled`.
@@ -232,6 +255,17 @@ impl Default for Settings {
             max_node_group_backoff_duration: SimDuration::from_mins(30),
             node_group_backoff_reset_timeout: SimDuration::from_hours(3),
             force_delete_unregistered_nodes: false,
+            enable_proactive_scaleup: false,
+            pod_injection_limit: 5000,
+            capacity_buffer_controller_enabled: false,
+            capacity_buffer_pod_injection_enabled: false,
+            capacity_buffer_pod_dry_run_enabled: true,
+            enable_provisioning_requests: false,
+            provisioning_request_initial_backoff_time: SimDuration::from_mins(1),
+            provisioning_request_max_backoff_time: SimDuration::from_mins(10),
+            check_capacity_batch_processing: false,
+            check_capacity_provisioning_request_max_batch_size: 10,
+            check_capacity_processor_instance: String::new(),
             emit_per_nodegroup_metrics: false,
             scale_down_enabled: true,
             scale_down_unready_enabled: true,

@@ -28,10 +28,12 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
+use crate::capacity::{CapacityObject, CapacityObjects};
 use crate::catalog::{Catalog, Rules};
 use crate::devices::Devices;
 use crate::ids::{GroupId, NodeId, PodId, ResourceId, ShapeId, WorkloadId};
 use crate::labels::Labels;
+use crate::objects::ObjectName;
 use crate::pod::PodSpec;
 use crate::scheduling::profile::{PluginArguments, SchedulerProfiles};
 use crate::scheduling::{Indexes, PreemptionIndexes, Topology};
@@ -58,6 +60,7 @@ pub struct Cluster {
     pub(crate) topology: Topology,
     pub(crate) storage: Storage,
     pub(crate) devices: Devices,
+    capacity: CapacityObjects,
     /// When the snapshot was taken that the cluster comes from.
     pub(crate) looked_at: SimTime,
     pub(crate) preemption_indexes: PreemptionIndexes,
@@ -117,6 +120,35 @@ impl Cluster {
     #[must_use]
     pub fn devices(&self) -> &Devices {
         &self.devices
+    }
+
+    /// Pod templates, capacity buffers and provisioning requests.
+    #[must_use]
+    pub fn capacity(&self) -> &CapacityObjects {
+        &self.capacity
+    }
+
+    /// Adds one of these objects, in place of the one of its name if there is one.
+    ///
+    /// # Panics
+    /// On a fork, which would not take it back.
+    pub fn put_capacity(&mut self, object: CapacityObject) {
+        assert!(!self.undo.is_open(), "capacity objects do not change on a fork");
+        self.capacity.put(object);
+        self.changed();
+    }
+
+    /// Takes one of these objects away. False when there was none.
+    ///
+    /// # Panics
+    /// On a fork, which would not take it back.
+    pub fn remove_capacity(&mut self, name: &ObjectName) -> bool {
+        assert!(!self.undo.is_open(), "capacity objects do not change on a fork");
+        let was_there = self.capacity.remove(name);
+        if was_there {
+            self.changed();
+        }
+        was_there
     }
 
     /// Adds an object of storage, in place of the one of its name if there is one.
@@ -234,6 +266,7 @@ impl Cluster {
         }
         self.storage.hash_into(&mut hasher);
         self.devices.hash_into(&mut hasher);
+        self.capacity.version().hash(&mut hasher);
         hasher.finish()
     }
 

@@ -3,8 +3,10 @@
 //! This crate is pure: no clock, no files, no threads, no randomness. The same calls give the same
 //! answers on any machine.
 
+pub mod capacity;
 pub mod catalog;
 pub mod cluster;
+pub mod condition;
 pub mod devices;
 pub mod drain;
 pub mod ids;

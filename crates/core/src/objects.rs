@@ -6,6 +6,7 @@
 //! the field.
 
 mod autoscaler_state;
+mod capacity;
 pub mod defaulting;
 mod device_slices;
 mod devices;
@@ -51,6 +52,7 @@ pub use scheduler_configuration::{
 };
 pub use snapshot::{Origin, Snapshot, SnapshotError, SnapshotWarning, StorageObjects};
 
+use crate::capacity::CapacityObject;
 use crate::devices::claim::{DeviceClassObject, ResourceClaimObject, ResourceClaimTemplateObject};
 use crate::devices::slice::ResourceSliceObject;
 use crate::namespace::NamespaceObject;
@@ -105,12 +107,14 @@ pub enum Object {
     ResourceClaim(ResourceClaimObject),
     /// A resource.k8s.io/v1 ResourceClaimTemplate.
     ResourceClaimTemplate(ResourceClaimTemplateObject),
+    /// A PodTemplate, CapacityBuffer or ProvisioningRequest.
+    Capacity(CapacityObject),
     /// Anything else: kept as it is.
     Other(OtherObject),
 }
 
 impl Object {
-    /// Whether pods may refer to it and nothing else looks at it: see
+    /// Whether no node, pod or controller changes with it, as it is only referred to or read: see
     /// [`Cluster::take_surrounding`](crate::Cluster::take_surrounding).
     #[must_use]
     pub fn is_surrounding(&self) -> bool {
@@ -123,6 +127,7 @@ impl Object {
                 | Object::DeviceClass(_)
                 | Object::ResourceClaim(_)
                 | Object::ResourceClaimTemplate(_)
+                | Object::Capacity(_)
         )
     }
 }
@@ -200,10 +205,15 @@ fn read_object(document: &Value, classes: &PriorityClasses) -> Read<Object> {
             devices::read_template(fields).map(Object::ResourceClaimTemplate)
         }
         (group, own) if group.starts_with(OWN_GROUP) => read_own(group, own, fields, classes),
-        _ => match storage::read(&api_version, &kind, fields)? {
-            Some(object) => Ok(Object::Storage(object)),
-            None => read_other(document, fields, api_version),
-        },
+        _ => {
+            if let Some(object) = storage::read(&api_version, &kind, fields)? {
+                return Ok(Object::Storage(object));
+            }
+            match capacity::read(&api_version, &kind, fields, classes)? {
+                Some(object) => Ok(Object::Capacity(object)),
+                None => read_other(document, fields, api_version),
+            }
+        }
     }
 }
 

@@ -57,7 +57,8 @@ pub struct PodSpec {
     pub restart_policy: RestartPolicy,
     /// `terminationGracePeriodSeconds`.
     pub termination_grace: SimDuration,
-    /// Annotations under `cluster-autoscaler.kubernetes.io/` and `plimsoll.dev/`.
+    /// Annotations under `cluster-autoscaler.kubernetes.io/`, `autoscaling.x-k8s.io/` and
+    /// `plimsoll.dev/`.
     pub annotations: Labels,
     /// The name of each volume that lives and dies with the node (hostPath, emptyDir not in
     /// memory).

@@ -28,6 +28,8 @@ pub struct WorkloadObject {
     pub completions: Option<u32>,
     /// How many pods of a Job have succeeded so far.
     pub succeeded: u32,
+    /// A StatefulSet of `podManagementPolicy: Parallel`.
+    pub is_parallel: bool,
     /// Which pods are its own.
     pub selector: LabelSelector,
     /// What its pods look like; `None` where the document has no template (a bare recording).

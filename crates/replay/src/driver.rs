@@ -269,7 +269,8 @@ impl Drive<'_> {
     }
 }
 
-/// The call that an action comes to; `None` for those that only tell something.
+/// The call that an action comes to; `None` for those that only tell something. Conditions are kept
+/// by the strategy, which goes on from what it has set itself.
 fn as_command(action: &Action) -> Option<Command> {
     Some(match action {
         Action::IncreaseSize { group, delta } => {
@@ -286,7 +287,8 @@ fn as_command(action: &Action) -> Option<Command> {
             unschedulable: *unschedulable,
         },
         Action::Evict { pod, serial } => Command::Evict { pod: *pod, serial: *serial },
-        Action::GiveUpScaleDown { .. } => return None,
+        Action::DeleteObject { object } => Command::DeleteObject { object: object.clone() },
+        Action::GiveUpScaleDown { .. } | Action::SetCondition { .. } => return None,
     })
 }
 

@@ -74,7 +74,7 @@ impl<'a> Said<'a> {
             match &reason.subject {
                 Subject::Pod(name) => said.of_pods.insert(name, &reason.text),
                 Subject::Group(name) => said.of_groups.insert(name, &reason.text),
-                Subject::Node(_) | Subject::Cluster => continue,
+                Subject::Node(_) | Subject::Object(_) | Subject::Cluster => continue,
             };
         }
         said

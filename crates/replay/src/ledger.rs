@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use plimsoll_autoscaler::action::DeletionCause;
-use plimsoll_autoscaler::{Action, Finding, Outcome, Reason};
+use plimsoll_autoscaler::{Action, Finding, Outcome, Reason, Subject};
 use plimsoll_core::Cluster;
 use plimsoll_core::catalog::{CPU, MEMORY};
 use plimsoll_core::ids::{GroupId, NodeId, ShapeId, WorkloadId};
@@ -265,6 +265,12 @@ impl Ledger {
         match action {
             Action::DecreaseTarget { group, by } if done => {
                 self.target_decreases.push((at, *group, *by));
+            }
+            Action::SetCondition { object, condition } if done => {
+                let (kind, status) = (&condition.kind, condition.status.as_str());
+                let text = format!("{kind}={status} {}: {}", condition.reason, condition.message);
+                let subject = Subject::Object(object.to_string());
+                self.reasons.push((at, vec![Reason { subject, text }]));
             }
             Action::DeleteNode { .. } if !done => drop(self.scale_downs.pop()),
             Action::Evict { serial, .. } if !done => {

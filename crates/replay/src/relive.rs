@@ -295,6 +295,7 @@ fn daemon_set_of(
         replicas: 0,
         completions: None,
         succeeded: 0,
+        is_parallel: false,
         selector: plimsoll_core::labels::LabelSelector::default(),
         template: Some(template),
         controller: None,

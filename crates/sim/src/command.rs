@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use plimsoll_core::ids::{GroupId, NodeId, PodId};
+use plimsoll_core::objects::ObjectName;
 use plimsoll_core::taints::Taint;
 use thiserror::Error;
 
@@ -43,6 +44,11 @@ pub enum Command {
         taints: Vec<Taint>,
         /// Cordoned.
         unschedulable: bool,
+    },
+    /// Delete an object that asks for capacity.
+    DeleteObject {
+        /// The object.
+        object: ObjectName,
     },
     /// Evict a pod.
     Evict {

@@ -194,6 +194,10 @@ impl World {
                 self.cluster.set_unschedulable(*node, *unschedulable);
                 Ok(())
             }
+            Command::DeleteObject { object } => {
+                self.cluster.remove_capacity(object);
+                Ok(())
+            }
             Command::Evict { pod, serial } => self.evict(*pod, *serial),
         }
     }

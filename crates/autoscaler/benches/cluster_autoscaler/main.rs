@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use divan::Bencher;
 use plimsoll_autoscaler::NodeAutoscaler;
+use plimsoll_autoscaler::injection::FakePods;
 use plimsoll_autoscaler::pending::PendingPods;
 use plimsoll_autoscaler::scale_up::estimator::{NodeLimit, estimate};
 use plimsoll_autoscaler::settings::Settings;
@@ -115,7 +116,8 @@ fn bench_filter(bencher: Bencher<'_, '_>, row: Row, nodes: usize, pending: usize
     let mut pods = PendingPods::default();
     bencher.bench_local(|| {
         let mut fork = cluster.fork();
-        let sorted = row.sample(|| pods.sort(&mut fork, &settings, &[], &[], NOW));
+        let sorted =
+            row.sample(|| pods.sort(&mut fork, &settings, &[], &[], &FakePods::default(), NOW));
         assert_eq!(sorted.to_help.len(), pending);
     });
 }
@@ -152,7 +154,8 @@ fn place_30000_on_1000_nodes(bencher: Bencher<'_, '_>) {
     let mut pods = PendingPods::default();
     bencher.bench_local(|| {
         let mut fork = cluster.fork();
-        let sorted = row.sample(|| pods.sort(&mut fork, &settings, &[], &[], NOW));
+        let sorted =
+            row.sample(|| pods.sort(&mut fork, &settings, &[], &[], &FakePods::default(), NOW));
         assert!(sorted.to_help.is_empty());
     });
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use plimsoll_core::condition::Condition;
 use plimsoll_core::ids::{GroupId, NodeId, PodId};
+use plimsoll_core::objects::ObjectName;
 use plimsoll_core::{Cluster, SimTime};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -39,6 +41,10 @@ pub struct LoopReport {
     pub removed_instances: Vec<(GroupId, Vec<Arc<str>>)>,
     /// Groups that were below their minimum size and are enlarged for that.
     pub min_size_increases: Vec<Increase>,
+    /// Conditions of other objects that the loop sets, in this order.
+    pub conditions: Vec<(ObjectName, Condition)>,
+    /// What there is to tell of other objects, again in each loop.
+    pub object_findings: Vec<Reason>,
     /// What upstream would tell as events before it scales anything.
     pub events: Vec<Event>,
     /// Scale-ups that the loop found to have come to nothing.
@@ -63,6 +69,8 @@ impl LoopReport {
             target_decreases: Vec::new(),
             removed_instances: Vec::new(),
             min_size_increases: Vec::new(),
+            conditions: Vec::new(),
+            object_findings: Vec::new(),
             events: Vec::new(),
             failed_scale_ups: Vec::new(),
             cleaned: Vec::new(),
@@ -146,15 +154,19 @@ impl LoopReport {
         }
     }
 
-    /// Takes over what became of the pods, those aside that only stood for others.
-    pub(super) fn note_pods(&mut self, sorted: Sorted) {
+    /// What became of pods that were to be helped.
+    pub(super) fn outcomes_of(&self, to_help: &[PodId]) -> Vec<(PodId, PodOutcome)> {
         let earlier = self.salvo.iter().rev().skip(1);
         let helped: FxHashSet<PodId> = earlier.flat_map(chosen_pods).collect();
         let (helped, left): (Vec<PodId>, Vec<PodId>) =
-            sorted.to_help.iter().partition(|pod| helped.contains(*pod));
-        let outcomes = self.scale_up.outcomes(&left);
+            to_help.iter().partition(|pod| helped.contains(*pod));
+        let triggered = helped.into_iter().map(|pod| (pod, PodOutcome::TriggeredScaleUp));
+        triggered.chain(self.scale_up.outcomes(&left)).collect()
+    }
+
+    /// Takes over what became of the pods, those aside that only stood for others.
+    pub(super) fn note_pods(&mut self, sorted: Sorted, outcomes: Vec<(PodId, PodOutcome)>) {
         self.outcomes = sorted.outcomes;
-        self.outcomes.extend(helped.into_iter().map(|pod| (pod, PodOutcome::TriggeredScaleUp)));
         self.outcomes.extend(outcomes);
         let stand_ins = &sorted.stand_ins;
         if stand_ins.is_empty() {
@@ -251,6 +263,19 @@ impl ScaleUpReport {
     }
 
     /// The increases in upstream's words.
+    pub(crate) fn increases_list(&self, cluster: &Cluster) -> String {
+        let parts: Vec<String> = self
+            .increases
+            .iter()
+            .map(|one| {
+                let spec = &cluster.group(one.group).spec;
+                format!("{{{} {}->{} (max: {})}}", spec.name, one.from, one.to, spec.max_size)
+            })
+            .collect();
+        format!("[{}]", parts.join(" "))
+    }
+
+    /// The event of pods that caused them.
     pub(super) fn increases_text(&self, cluster: &Cluster) -> String {
         triggered_text(growths(cluster, &self.increases))
     }
@@ -403,7 +428,8 @@ fn group_findings(cluster: &Cluster, report: &LoopReport) -> Vec<Reason> {
     let complaints =
         complaints.map(|text| Reason { subject: Subject::Cluster, text: text.clone() });
     let events = scale_up.events.iter().map(Reason::from);
-    skipped.chain(grows).chain(complaints).chain(events).collect()
+    let objects = report.object_findings.iter().cloned();
+    skipped.chain(grows).chain(complaints).chain(events).chain(objects).collect()
 }
 
 fn digest(text: &str) -> u64 {

@@ -19,7 +19,7 @@ impl ClusterAutoscaler {
     /// Scales up for the pods: once, or with `salvo-scale-up` until nothing more comes of it. Gives
     /// the reports in order; there is at least one.
     pub(super) fn scale_up_for(
-        &self,
+        &mut self,
         step: &mut Step<'_, '_>,
         to_help: &[PodId],
     ) -> Vec<ScaleUpReport> {
@@ -27,9 +27,7 @@ impl ClusterAutoscaler {
         let mut reports: Vec<ScaleUpReport> = Vec::new();
         loop {
             let number = u64::try_from(reports.len()).expect("few");
-            let mut inputs = self.scale_up_inputs(step);
-            inputs.draw = draw(self.seed.wrapping_add(number), step.now, self.turn);
-            let report = orchestrator::scale_up(step.fork, &inputs, &left);
+            let report = self.scale_up_once(step, number, &left);
             step.increase(ScaleUpKind::Pods, &report.increases);
             let helped: Vec<PodId> = match report.chosen {
                 Some(chosen) if report.result == ScaleUpResult::Successful => {
@@ -38,7 +36,10 @@ impl ClusterAutoscaler {
                 _ => Vec::new(),
             };
             reports.push(report);
-            if !self.settings.salvo_scale_up || helped.is_empty() {
+            // Provisioning requests are served one by one.
+            let goes_on =
+                self.settings.salvo_scale_up && !self.settings.enable_provisioning_requests;
+            if !goes_on || helped.is_empty() {
                 return reports;
             }
             let is_helped: FxHashSet<PodId> = helped.iter().copied().collect();
@@ -48,6 +49,26 @@ impl ClusterAutoscaler {
                 return reports;
             }
         }
+    }
+
+    /// One scale-up, for pods or for a provisioning request.
+    fn scale_up_once(
+        &mut self,
+        step: &mut Step<'_, '_>,
+        number: u64,
+        to_help: &[PodId],
+    ) -> ScaleUpReport {
+        let mut requests = std::mem::take(&mut self.requests);
+        let mut inputs = self.scale_up_inputs(step);
+        inputs.draw = draw(self.seed.wrapping_add(number), step.now, self.turn);
+        let Step { fork, fakes, actions, .. } = step;
+        let report = if inputs.settings.enable_provisioning_requests {
+            requests.scale_up(fork, &inputs, to_help, fakes, actions)
+        } else {
+            orchestrator::scale_up(fork, &inputs, to_help)
+        };
+        self.requests = requests;
+        report
     }
 
     /// Puts the nodes that the last scale-up has asked for on the fork, and the pods it helps on them.

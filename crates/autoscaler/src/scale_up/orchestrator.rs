@@ -336,6 +336,7 @@ fn expansion_options(
     pod_groups: &[JudgedPodGroup],
 ) -> Vec<ExpansionOption> {
     let mut options = Vec::new();
+    let pod_count: usize = pod_groups.iter().map(|judged| judged.group.pods.len()).sum();
     for candidate in candidates.iter().filter(|one| !one.fitting.is_empty()) {
         let similar = similar_groups(fork, inputs, candidates, candidate);
         let limit = node_limit(fork, inputs, candidate.group, &similar);
@@ -347,7 +348,8 @@ fn expansion_options(
             let is_too_small = inputs.all_or_nothing && estimate.nodes > spec.max_size;
             estimate.nodes = if is_too_small { 0 } else { spec.max_size };
         }
-        if estimate.nodes > 0 && !estimate.pods.is_empty() {
+        let leaves_out = inputs.all_or_nothing && estimate.pods.len() < pod_count;
+        if estimate.nodes > 0 && !estimate.pods.is_empty() && !leaves_out {
             options.push(ExpansionOption {
                 group: candidate.group,
                 similar,

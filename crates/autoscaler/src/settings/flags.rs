@@ -120,7 +120,7 @@ fn edit_distance(from: &str, to: &str) -> usize {
     row[to.len()]
 }
 
-static TABLES: [&[Flag]; 4] = [SCALE_UP, SCALE_DOWN, ONLY_DEFAULT, IRRELEVANT];
+static TABLES: [&[Flag]; 5] = [SCALE_UP, INJECTION, SCALE_DOWN, ONLY_DEFAULT, IRRELEVANT];
 
 /// `|s, g| s.field = g.read()?` in the form the table needs.
 macro_rules! write {
@@ -201,6 +201,35 @@ static SCALE_UP: &[Flag] = &[
     sets("emit-per-nodegroup-metrics", write!(emit_per_nodegroup_metrics, boolean)),
 ];
 
+static INJECTION: &[Flag] = &[
+    sets("enable-proactive-scaleup", write!(enable_proactive_scaleup, boolean)),
+    sets("pod-injection-limit", write!(pod_injection_limit, count)),
+    sets("capacity-buffer-controller-enabled", write!(capacity_buffer_controller_enabled, boolean)),
+    sets(
+        "capacity-buffer-pod-injection-enabled",
+        write!(capacity_buffer_pod_injection_enabled, boolean),
+    ),
+    sets(
+        "capacity-buffer-pod-dry-run-enabled",
+        write!(capacity_buffer_pod_dry_run_enabled, boolean),
+    ),
+    sets("enable-provisioning-requests", write!(enable_provisioning_requests, boolean)),
+    sets(
+        "provisioning-request-initial-backoff-time",
+        write!(provisioning_request_initial_backoff_time, duration),
+    ),
+    sets(
+        "provisioning-request-max-backoff-time",
+        write!(provisioning_request_max_backoff_time, duration),
+    ),
+    sets("check-capacity-batch-processing", write!(check_capacity_batch_processing, boolean)),
+    sets(
+        "check-capacity-provisioning-request-max-batch-size",
+        write!(check_capacity_provisioning_request_max_batch_size, count),
+    ),
+    sets("check-capacity-processor-instance", write!(check_capacity_processor_instance, name)),
+];
+
 static SCALE_DOWN: &[Flag] = &[
     sets("scale-down-enabled", write!(scale_down_enabled, boolean)),
     sets("scale-down-unready-enabled", write!(scale_down_unready_enabled, boolean)),
@@ -260,20 +289,11 @@ static SCALE_DOWN: &[Flag] = &[
     sets("min-replica-count", write!(min_replica_count, count)),
 ];
 
-const NO_FAKE_PODS: &str = "pods that do not exist are not injected";
-const NO_REQUESTS: &str = "provisioning requests are not played";
-
 static ONLY_DEFAULT: &[Flag] = &[
     only("async-node-groups", "false", "node groups are not made by the autoscaler"),
-    only("capacity-buffer-controller-enabled", "false", NO_FAKE_PODS),
-    only("capacity-buffer-pod-injection-enabled", "false", NO_FAKE_PODS),
     only("capacity-quotas-enabled", "false", "CapacityQuota objects are not read"),
-    only("check-capacity-batch-processing", "false", NO_REQUESTS),
-    only("check-capacity-processor-instance", "", NO_REQUESTS),
     only("enable-dynamic-resource-allocation", "true", "upstream 1.36 does not start without it"),
     only("enable-csi-node-aware-scheduling", "false", "CSINode limits are not judged"),
-    only("enable-proactive-scaleup", "false", NO_FAKE_PODS),
-    only("enable-provisioning-requests", "false", NO_REQUESTS),
     only("estimator", "binpacking", "there is no other estimator"),
     only("fastpath-binpacking-enabled", "false", "its estimates differ from real packing"),
     only("scheduler-config-file", "", "the scheduler's default profile is used"),
@@ -295,9 +315,7 @@ static IRRELEVANT: &[Flag] = &[
     irrelevant("alsologtostderrthreshold", LOGS),
     irrelevant("aws-use-static-instance-list", CLOUD),
     irrelevant("bulk-mig-instances-listing-enabled", CLOUD),
-    irrelevant("capacity-buffer-pod-dry-run-enabled", UNUSED),
-    irrelevant("check-capacity-provisioning-request-batch-timebox", UNUSED),
-    irrelevant("check-capacity-provisioning-request-max-batch-size", UNUSED),
+    irrelevant("check-capacity-provisioning-request-batch-timebox", WALL_CLOCK),
     irrelevant("cloud-config", CLOUD),
     irrelevant("cloud-provider", CLOUD),
     irrelevant("cluster-name", STATUS),
@@ -347,12 +365,9 @@ static IRRELEVANT: &[Flag] = &[
     irrelevant("node-removal-latency-tracking-enabled", STATUS),
     irrelevant("nodes", "groups are NodeGroup documents"),
     irrelevant("one-output", LOGS),
-    irrelevant("pod-injection-limit", UNUSED),
     irrelevant("predicate-parallelism", SPEED),
     irrelevant("profiling", STATUS),
-    irrelevant("provisioning-request-initial-backoff-time", UNUSED),
-    irrelevant("provisioning-request-max-backoff-cache-size", UNUSED),
-    irrelevant("provisioning-request-max-backoff-time", UNUSED),
+    irrelevant("provisioning-request-max-backoff-cache-size", "no request is forgotten here"),
     irrelevant("record-duplicated-events", STATUS),
     irrelevant("regional", CLOUD),
     irrelevant("scale-down-simulation-timeout", WALL_CLOCK),

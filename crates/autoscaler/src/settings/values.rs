@@ -110,6 +110,10 @@ impl Given<'_> {
         }
     }
 
+    pub(super) fn name(&self) -> Result<String, SettingError> {
+        self.text().map_or_else(|| self.refuse("text"), Ok)
+    }
+
     pub(super) fn boolean(&self) -> Result<bool, SettingError> {
         match self.text().as_deref() {
             Some("true") => Ok(true),

@@ -258,7 +258,10 @@ impl Recorder {
                     self.metrics.add(&family::OLD_UNREGISTERED_NODES_REMOVED_COUNT, &[], count);
                 }
             }
-            Action::DeleteInstances { .. } | Action::GiveUpScaleDown { .. } => {}
+            Action::DeleteInstances { .. }
+            | Action::SetCondition { .. }
+            | Action::DeleteObject { .. }
+            | Action::GiveUpScaleDown { .. } => {}
             Action::SetTaints { node, .. } => {
                 if self.deletions.tainted(*node, refusal, &mut self.events) {
                     self.fail("apiCallError");

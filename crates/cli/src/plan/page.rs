@@ -237,8 +237,12 @@ fn remarks(plan: &Plan, width: usize) -> String {
         .map(|one| format!("target of {} lowered from {} to {}", one.group, one.from, one.to));
     let removed = plan.removed_instances.iter();
     let removed = removed.map(|id| format!("machine {id} is given up"));
+    let conditions = plan.conditions.iter().map(|one| {
+        format!("{}: {}={} {}: {}", one.object, one.kind, one.status, one.reason, one.message)
+    });
     let all: Vec<String> = decreases
         .chain(removed)
+        .chain(conditions)
         .chain(plan.events.iter().cloned())
         .chain(plan.reasons.iter().cloned())
         .collect();

@@ -43,7 +43,8 @@ impl Cluster {
         cluster
     }
 
-    /// Takes over what pods refer to: namespaces, services, volumes, devices.
+    /// Takes over what pods refer to (namespaces, services, volumes, devices), and what asks for
+    /// capacity.
     pub fn take_surroundings(&mut self, snapshot: &Snapshot) {
         for object in &snapshot.storage.0 {
             self.put_storage(object.clone());
@@ -55,12 +56,18 @@ impl Cluster {
         for namespace in &snapshot.namespaces {
             self.set_namespace(&namespace.name, namespace.labels.clone());
         }
+        let at = snapshot.at().unwrap_or_default();
+        for object in &snapshot.capacity {
+            let mut object = object.clone();
+            object.note_creation(at);
+            self.put_capacity(object);
+        }
         for service in &snapshot.services {
             self.set_service(&service.namespace, &service.name, service.selector.clone());
         }
     }
 
-    /// Takes over an object that pods may refer to; others have no effect.
+    /// Takes over an object that pods may refer to, or that asks for capacity; others have no effect.
     pub fn take_surrounding(&mut self, object: &Object) {
         match object {
             Object::Storage(object) => self.put_storage(object.clone()),
@@ -68,6 +75,7 @@ impl Cluster {
             Object::Service(one) => {
                 self.set_service(&one.namespace, &one.name, one.selector.clone());
             }
+            Object::Capacity(object) => self.put_capacity(object.clone()),
             Object::ResourceSlice(one) => self.add_slice(one.clone()),
             Object::DeviceClass(one) => {
                 self.devices.add_class(one.clone());
@@ -134,11 +142,9 @@ impl Cluster {
             })
         });
         self.update_workload(id, |workload| {
-            workload.replicas = object.replicas;
+            workload.take(object);
             workload.shape = shape;
-            workload.selector = Some(object.selector.clone());
             workload.controller = above;
-            workload.exists = true;
         });
     }
 

@@ -3,7 +3,7 @@
 use super::Cluster;
 use crate::ids::{ShapeId, WorkloadId};
 use crate::labels::LabelSelector;
-use crate::workload::WorkloadKind;
+use crate::workload::{WorkloadKind, WorkloadObject};
 
 /// A controller of pods.
 #[derive(Clone, Debug)]
@@ -18,8 +18,26 @@ pub struct Workload {
     pub selector: Option<LabelSelector>,
     /// The controller above it.
     pub controller: Option<WorkloadId>,
+    /// How many pods a Job must see succeed; `None`: a work queue, or no Job.
+    pub completions: Option<u32>,
+    /// How many pods of a Job have succeeded.
+    pub succeeded: u32,
+    /// A StatefulSet that does not wait for one pod before it makes the next.
+    pub is_parallel: bool,
     /// Its object is there. A pod may name a controller that is not (or no longer).
     pub exists: bool,
+}
+
+impl Workload {
+    /// Takes over what the object says, its template and the controller above it aside.
+    pub fn take(&mut self, object: &WorkloadObject) {
+        self.replicas = object.replicas;
+        self.selector = Some(object.selector.clone());
+        self.completions = object.completions;
+        self.succeeded = object.succeeded;
+        self.is_parallel = object.is_parallel;
+        self.exists = true;
+    }
 }
 
 /// The identity of a controller.
@@ -68,6 +86,9 @@ impl Cluster {
             shape: None,
             selector: None,
             controller: None,
+            completions: None,
+            succeeded: 0,
+            is_parallel: false,
             exists: false,
         });
         id
@@ -94,6 +115,19 @@ impl Cluster {
     /// few where controllers are many.
     pub fn daemon_sets(&self) -> impl Iterator<Item = (WorkloadId, &Workload)> + '_ {
         self.daemon_sets.iter().map(|id| (*id, &self.workloads[id.index()]))
+    }
+
+    /// Notes how many pods of a Job have succeeded.
+    ///
+    /// # Panics
+    /// On a fork, which would not take it back.
+    pub fn set_succeeded(&mut self, workload: WorkloadId, succeeded: u32) {
+        assert!(!self.undo.is_open(), "controllers do not change on a fork");
+        let one = &mut self.workloads[workload.index()];
+        if one.succeeded != succeeded {
+            one.succeeded = succeeded;
+            self.changed();
+        }
     }
 
     /// Changes a controller.

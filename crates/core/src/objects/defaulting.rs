@@ -54,8 +54,18 @@ pub fn apply_defaults(document: &mut Value) {
             default_template(document, true);
         }
         ("batch/v1", "Job") => default_job(document),
+        ("v1", "PodTemplate") => {
+            default_namespace(document);
+            if let Some(template) = document.pointer_mut("/template") {
+                default_pod(template, true);
+            }
+        }
         ("policy/v1", "PodDisruptionBudget")
         | ("v1", "Service")
+        | (
+            "autoscaling.x-k8s.io/v1" | "autoscaling.x-k8s.io/v1beta1",
+            "CapacityBuffer" | "ProvisioningRequest",
+        )
         | ("resource.k8s.io/v1", "ResourceClaim" | "ResourceClaimTemplate") => {
             default_namespace(document);
         }

@@ -25,7 +25,8 @@ use crate::storage::PodVolumes;
 use crate::time::SimDuration;
 
 /// Prefixes of the annotations that decisions look at.
-const KEPT_ANNOTATIONS: [&str; 2] = ["cluster-autoscaler.kubernetes.io/", "plimsoll.dev/"];
+const KEPT_ANNOTATIONS: [&str; 3] =
+    ["cluster-autoscaler.kubernetes.io/", "autoscaling.x-k8s.io/", "plimsoll.dev/"];
 /// How long a pod runs once bound.
 const RUN_FOR_ANNOTATION: &str = "plimsoll.dev/run-for";
 /// The kubelet puts it on its picture of a static pod.

@@ -11,6 +11,7 @@ use super::{
     AutoscalerState, Object, OtherObject, PriorityClasses, ScenarioAction, ScenarioObject,
     defaulting, read_object,
 };
+use crate::capacity::CapacityObject;
 use crate::devices::DeviceObjects;
 use crate::namespace::NamespaceObject;
 use crate::node::{NODE_GROUP_LABEL, NodeObject};
@@ -55,6 +56,8 @@ pub struct Snapshot {
     pub scenario: Option<ScenarioObject>,
     /// Devices, their classes, and claims on them.
     pub devices: DeviceObjects,
+    /// Pod templates, capacity buffers, provisioning requests.
+    pub capacity: Vec<CapacityObject>,
     /// Objects of other kinds.
     pub others: Vec<OtherObject>,
 }
@@ -182,8 +185,10 @@ impl Snapshot {
                 .chain(failures)
                 .chain(loops)
         });
+        let capacity = self.capacity.iter().map(CapacityObject::newest_time);
         let start = self.scenario.iter().map(|scenario| Some(scenario.start));
-        nodes.chain(pods).chain(workloads).chain(state).chain(start).flatten().max()
+        let objects = nodes.chain(pods).chain(workloads).chain(capacity);
+        objects.chain(state).chain(start).flatten().max()
     }
 
     fn take(&mut self, object: Object) {
@@ -204,6 +209,7 @@ impl Snapshot {
             Object::DeviceClass(class) => self.devices.classes.push(class),
             Object::ResourceClaim(claim) => self.devices.claims.push(claim),
             Object::ResourceClaimTemplate(template) => self.devices.templates.push(template),
+            Object::Capacity(object) => self.capacity.push(object),
             Object::Other(other) => self.others.push(other),
         }
     }

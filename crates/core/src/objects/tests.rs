@@ -1,5 +1,6 @@
 //! Small objects of every kind, and what is read from them.
 
+mod capacity;
 mod devices;
 mod nodes;
 mod pods;

@@ -1,5 +1,7 @@
 //! Controllers of pods.
 
+use serde_json::Value;
+
 use super::defaulting::JOB_NAME_LABEL;
 use super::error::FieldError;
 use super::fields::{self, Fields, Read};
@@ -69,11 +71,18 @@ pub(super) fn read(
                 _ => None,
             },
             succeeded: progress.succeeded,
+            is_parallel: kind == WorkloadKind::StatefulSet
+                && spec.optional("podManagementPolicy", read_is_parallel)?.unwrap_or(false),
             selector,
             template,
             controller: metadata.controller.clone(),
         })
     })
+}
+
+/// `podManagementPolicy` of a StatefulSet.
+fn read_is_parallel(value: &Value) -> Read<bool> {
+    fields::word(value, &[("OrderedReady", false), ("Parallel", true)])
 }
 
 /// How far a Job has come.

@@ -253,6 +253,8 @@ impl Watched {
                 Action::DeleteInstances { .. } => "machines given up",
                 Action::SetTaints { .. } => "taints set",
                 Action::Evict { .. } => "evictions asked for",
+                Action::SetCondition { .. } => "conditions set",
+                Action::DeleteObject { .. } => "objects deleted",
                 Action::GiveUpScaleDown { .. } => "deletions given up",
             };
             add(&mut findings.coverage.decisions, kind);

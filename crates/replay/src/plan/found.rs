@@ -10,8 +10,8 @@ use plimsoll_core::ids::{GroupId, PodId};
 use plimsoll_core::{Cluster, SimTime};
 
 use super::model::{
-    BlockedNode, ExpansionOption, NodeUtilization, PendingPod, Plan, ScaleDown, ScaleUp,
-    SkippedGroup, TargetDecrease,
+    BlockedNode, ConditionChange, ExpansionOption, NodeUtilization, PendingPod, Plan, ScaleDown,
+    ScaleUp, SkippedGroup, TargetDecrease,
 };
 use crate::strategy::Strategy;
 
@@ -46,6 +46,7 @@ pub(super) fn plan_of(cluster: &Cluster, autoscaler: &ClusterAutoscaler, at: Sim
     plan.events.sort();
     plan.error.clone_from(&report.error);
     plan.pods = names.pending_pods(report);
+    plan.conditions = report.conditions.iter().map(ConditionChange::of).collect();
     tell_machines(&mut plan, &names, report);
     tell_scale_down(&mut plan, &names, autoscaler, report);
     plan
@@ -80,6 +81,8 @@ pub(super) fn plan_of_actions(
             | Action::DeleteInstances { .. }
             | Action::SetTaints { .. }
             | Action::Evict { .. }
+            | Action::SetCondition { .. }
+            | Action::DeleteObject { .. }
             | Action::GiveUpScaleDown { .. } => {}
         }
     }
@@ -111,6 +114,7 @@ fn empty(strategy: Strategy, at: SimTime) -> Plan {
         events: Vec::new(),
         error: None,
         pods: Vec::new(),
+        conditions: Vec::new(),
         reasons: Vec::new(),
         cost_per_hour: None,
     }
@@ -161,7 +165,10 @@ fn tell_scale_down(
         BlockedNode {
             node: node(*id),
             reason: reason.as_str().to_owned(),
-            pod: blocking.map(|(pod, _)| cluster.pod_full_name(pod)),
+            // A pod that was made up, to hold room, is not there any more.
+            pod: blocking
+                .filter(|(pod, _)| cluster.find_pod(*pod).is_some())
+                .map(|(pod, _)| cluster.pod_full_name(pod)),
             pod_reason: blocking.map(|(_, why)| why.as_str().to_owned()),
         }
     });

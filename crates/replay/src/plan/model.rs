@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 
 use plimsoll_core::SimTime;
+use plimsoll_core::condition::Condition;
+use plimsoll_core::objects::ObjectName;
 use serde::{Serialize, Serializer};
 
 use crate::report::money::MicroUsd;
@@ -62,11 +64,44 @@ pub struct Plan {
     pub error: Option<String>,
     /// What becomes of each pending pod.
     pub pods: Vec<PendingPod>,
+    /// Conditions of capacity buffers and provisioning requests that are set, in this order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<ConditionChange>,
     /// Why, in the strategy's own words, where it has no other answers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
     /// What the groups cost; `None` where a group that counts has no price.
     pub cost_per_hour: Option<CostPerHour>,
+}
+
+/// A condition that is set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ConditionChange {
+    /// Kind, namespace and name of the object.
+    pub object: String,
+    /// The condition's type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `True`, `False` or `Unknown`.
+    pub status: &'static str,
+    /// Why, in one word.
+    pub reason: String,
+    /// Why, for people.
+    pub message: String,
+}
+
+impl ConditionChange {
+    /// As data.
+    #[must_use]
+    pub fn of((object, condition): &(ObjectName, Condition)) -> ConditionChange {
+        ConditionChange {
+            object: object.to_string(),
+            kind: condition.kind.clone(),
+            status: condition.status.as_str(),
+            reason: condition.reason.clone(),
+            message: condition.message.clone(),
+        }
+    }
 }
 
 /// A group that grows.

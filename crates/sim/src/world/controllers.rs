@@ -147,11 +147,9 @@ impl World {
             })
         });
         self.cluster.update_workload(id, |workload| {
-            workload.replicas = object.replicas;
+            workload.take(object);
             workload.shape = Some(shape);
-            workload.selector = Some(object.selector.clone());
             workload.controller = above;
-            workload.exists = true;
         });
         self.controllers.insert(&self.cluster, id, object, shape, self.now);
         Some(id)
@@ -214,7 +212,8 @@ impl World {
         *pending.or_else(|| pods.values().next_back()).expect("a surplus is not empty")
     }
 
-    /// Pods 0 … replicas − 1, each made when the one before it runs; the highest goes first.
+    /// Pods 0 … replicas − 1, each made when the one before it runs, or all at once where the set says
+    /// so; the highest goes first.
     fn reconcile_stateful_set(&mut self, id: WorkloadId) {
         let want = u64::from(self.cluster.workload(id).replicas);
         let surplus: Vec<PodId> =
@@ -222,14 +221,15 @@ impl World {
         for pod in surplus {
             self.delete_pod(pod, PodEnd::Deleted);
         }
+        let waits = !self.cluster.workload(id).is_parallel;
         for ordinal in 0..want {
             match self.controller(id).pods.get(&ordinal) {
-                Some(pod) if self.cluster.pod(*pod).node.is_some() => {}
-                Some(_) => break,
-                None => {
-                    self.make_pod(id, ordinal);
-                    break;
-                }
+                Some(pod) if self.cluster.pod(*pod).node.is_some() => continue,
+                Some(_) => {}
+                None => self.make_pod(id, ordinal),
+            }
+            if waits {
+                break;
             }
         }
         self.settle_books(id);
@@ -252,11 +252,14 @@ impl World {
             None => parallelism,
         };
         let active = u32::try_from(one.pods.len()).expect("pods are few");
+        // Evicted pods are not made anew here, so nobody should wait for them.
+        let over = one.made.saturating_sub(active);
         let more = (parallelism - active).min(wanted.saturating_sub(one.made));
         for _ in 0..more {
             let number = self.controller(id).last_number + 1;
             self.make_pod(id, number);
         }
+        self.cluster.set_succeeded(id, over);
         self.settle_books(id);
     }
 

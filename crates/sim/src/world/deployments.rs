@@ -130,6 +130,7 @@ impl World {
             replicas: 0,
             completions: None,
             succeeded: 0,
+            is_parallel: false,
             selector: LabelSelector::default(),
             template: None,
             controller: None,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use plimsoll_core::cluster::WorkloadKey;
 use plimsoll_core::ids::{GroupId, NodeId, PodId, WorkloadId};
 use plimsoll_core::node_group::{Instance, InstanceState, NodeGroupSpec};
+use plimsoll_core::objects::{Object, ObjectName};
 use plimsoll_core::workload::{DisruptionBudgetObject, WorkloadKind};
 use plimsoll_core::{NodeBirth, NodeObject, PodBirth, PodObject, PodPhase, SimTime};
 
@@ -21,7 +22,7 @@ impl World {
             Input::ApplyPod(object) => self.replace_pod(object),
             Input::ApplyBudget(object) => self.apply_budget(object),
             Input::ApplyNode(object) => self.apply_node(*object),
-            Input::ApplySurrounding(object) => self.cluster.take_surrounding(&object),
+            Input::ApplySurrounding(object) => self.apply_surrounding(*object),
             Input::ApplyGroup(spec) => self.apply_group(*spec),
             Input::Scale { kind, namespace, name, replicas } => {
                 self.scale(&WorkloadKey::new(kind, &namespace, &name), replicas);
@@ -41,6 +42,13 @@ impl World {
                 }
             }
         }
+    }
+
+    fn apply_surrounding(&mut self, mut object: Object) {
+        if let Object::Capacity(object) = &mut object {
+            object.note_creation(self.now);
+        }
+        self.cluster.take_surrounding(&object);
     }
 
     /// Adds a node group or changes its limits, template and price.
@@ -272,11 +280,14 @@ impl World {
                 }
             }
             kind => {
-                let key = WorkloadKey {
-                    kind: kind.to_owned(),
-                    namespace: namespace.to_owned(),
-                    name: name.to_owned(),
-                };
+                let (kind, namespace, name) =
+                    (kind.to_owned(), namespace.to_owned(), name.to_owned());
+                let object = ObjectName { kind, namespace, name };
+                if self.cluster.remove_capacity(&object) {
+                    return;
+                }
+                let ObjectName { kind, namespace, name } = object;
+                let key = WorkloadKey { kind, namespace, name };
                 if let Some(id) = self.cluster.find_workload(&key) {
                     self.delete_workload(id);
                     self.reconcile();

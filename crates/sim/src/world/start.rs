@@ -104,6 +104,11 @@ fn as_input(action: &ScenarioAction) -> Option<Input> {
             Object::DisruptionBudget(object) => Input::ApplyBudget(object.clone()),
             Object::Node(object) => Input::ApplyNode(Box::new(object.clone())),
             Object::NodeGroup(spec) => Input::ApplyGroup(Box::new(spec.clone())),
+            Object::Capacity(object) => {
+                let mut object = object.clone();
+                object.forget_creation();
+                Input::ApplySurrounding(Box::new(Object::Capacity(object)))
+            }
             one if one.is_surrounding() => Input::ApplySurrounding(object.clone()),
             _ => return None,
         },

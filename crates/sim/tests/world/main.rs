@@ -4,6 +4,7 @@
 //! 90 s where nothing else is said.
 
 mod budgets;
+mod capacity;
 mod claims;
 mod cloud;
 mod controllers;
