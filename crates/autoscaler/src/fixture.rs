@@ -288,10 +288,11 @@ impl Fixture {
                 }
                 Action::Evict { pod, .. } => format!("evict {}", self.cluster.pod_full_name(*pod)),
                 Action::SetCondition { object, condition } => format!(
-                    "{object}: {}={} {}: {}",
+                    "{object}: {}={} {}{}{}",
                     condition.kind,
                     condition.status.as_str(),
                     condition.reason,
+                    if condition.message.is_empty() { "" } else { ": " },
                     condition.message
                 ),
                 Action::DeleteObject { object } => format!("{object} is deleted"),

@@ -294,8 +294,8 @@ fn chunks_hold_the_room_they_fit_in_and_make_room_where_they_do_not() {
     let mut autoscaler = fixture.autoscaler(&ON);
     expect![[r#"
         CapacityBuffer shop/spare: ReadyForProvisioning=True AttributesSetSuccessfully: ready
-        CapacityBuffer shop/spare: LimitedByQuotas=False ResourceQuotasAllocated: 
-        CapacityBuffer shop/spare: Provisioning=True FakePodsInjected: 
+        CapacityBuffer shop/spare: LimitedByQuotas=False ResourceQuotasAllocated
+        CapacityBuffer shop/spare: Provisioning=True FakePodsInjected
         workers +1
         why workers: Scale-up: setting group workers size to 2 instead of 1 (max: 9)
         why CapacityBuffer shop/spare: capacity buffer 1 fake pods triggered scale-up: [{workers 1->2 (max: 9)}]"#]].assert_eq(&fixture.after(10, &mut autoscaler));
@@ -320,8 +320,8 @@ fn chunks_that_no_group_helps_are_told_of_their_buffer() {
     let mut autoscaler = fixture.autoscaler(&ON);
     expect![[r#"
         CapacityBuffer shop/spare: ReadyForProvisioning=True AttributesSetSuccessfully: ready
-        CapacityBuffer shop/spare: LimitedByQuotas=False ResourceQuotasAllocated: 
-        CapacityBuffer shop/spare: Provisioning=True FakePodsInjected: 
+        CapacityBuffer shop/spare: LimitedByQuotas=False ResourceQuotasAllocated
+        CapacityBuffer shop/spare: Provisioning=True FakePodsInjected
         why CapacityBuffer shop/spare: capacity buffer 2 fake pods didn't trigger scale-up: 1 Insufficient cpu,1 Insufficient cpu"#]].assert_eq(&fixture.after(10, &mut autoscaler));
     assert_eq!(fixture.after(10, &mut autoscaler), "", "it is no news any more");
 }

@@ -302,7 +302,7 @@ mod tests {
         let left = check_pods_left(&fixture.cluster, &settings, &actions, fixture.now);
         assert_eq!(
             left.expect_err("three pods run there").to_string(),
-            "node n1 is deleted with pod shop/web-1 still on it"
+            "node n1 is deleted while pod shop/web-1 runs on it"
         );
     }
 

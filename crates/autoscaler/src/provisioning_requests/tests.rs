@@ -291,13 +291,13 @@ fn pods_and_requests_take_turns() {
         let (pod, outcome) = outcome.expect("the pod waits");
         assert_eq!(pod, waiting[0]);
         let provisioned = text.lines().filter(|line| line.contains("Provisioned="));
-        let provisioned: Vec<&str> = provisioned.collect();
-        story.push_str(&format!("web {}; {}\n", outcome.as_str(), provisioned.join("; ")));
+        let told: Vec<&str> = std::iter::once(outcome.as_str()).chain(provisioned).collect();
+        story.push_str(&format!("web {}\n", told.join("; ")));
     }
     expect![[r#"
-        web unschedulable; 
+        web unschedulable
         web notReached; then ProvisioningRequest shop/a: Provisioned=True CapacityIsProvisioned: Capacity is found in the cluster
-        web unschedulable; 
+        web unschedulable
         web notReached; ProvisioningRequest shop/b: Provisioned=False CapacityIsNotFound: Capacity is not found, CA will try to find it later.
     "#]].assert_eq(&story);
 }

@@ -124,6 +124,12 @@ static ROWS: &[Row] = &[
     Row("check-capacity-batch-processing", 10, Values::Switch),
     Row("capacity-buffer-controller-enabled", 10, Values::Switch),
     Row("capacity-buffer-pod-injection-enabled", 10, Values::Switch),
+    Row("capacity-buffer-pod-dry-run-enabled", 5, Values::Switch),
+    Row("check-capacity-processor-instance", 3, Values::Of(&["", "second"])),
+    Row("check-capacity-provisioning-request-max-batch-size", 5, COUNTS),
+    Row("provisioning-request-initial-backoff-time", 5, SHORT_TIMES),
+    Row("provisioning-request-max-backoff-time", 5, LONG_TIMES),
+    Row("plimsoll-enforce-min-size-on-live-nodes", 20, Values::Switch),
     Row("enable-dynamic-resource-allocation", 10, Values::Switch),
     Row("enable-csi-node-aware-scheduling", 10, Values::Switch),
 ];

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use plimsoll_autoscaler::invariants::{self, Places, Retries, Unregistered, Violation};
 use plimsoll_autoscaler::scale_up::Increase;
 use plimsoll_autoscaler::{
-    Action, ClusterAutoscaler, Decision, NodeAutoscaler, Outcome, Settings, Threshold,
+    Action, ClusterAutoscaler, Decision, Finding, NodeAutoscaler, Outcome, Settings, Threshold,
     ThresholdSettings,
 };
 use plimsoll_core::ids::{BudgetId, GroupId};
@@ -292,6 +292,14 @@ impl NodeAutoscaler for Watched {
 
     fn was_productive(&self) -> bool {
         self.subject.peek().was_productive()
+    }
+
+    fn tell_findings(&mut self) {
+        self.subject.as_dyn().tell_findings();
+    }
+
+    fn take_findings(&mut self) -> Vec<Finding> {
+        self.subject.as_dyn().take_findings()
     }
 
     fn resume(&mut self, cluster: &Cluster, now: SimTime) -> Vec<Action> {

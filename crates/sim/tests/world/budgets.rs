@@ -94,7 +94,8 @@ fn with_grace_periods_a_pod_holds_its_room_until_its_period_is_over() {
     play.log();
     play.until(10).evict("web-1").settle().until(600);
     expect![[r#"
-        10s    pod web-2 made
+        10s    pod web-1 asked to go: Evicted
+               pod web-2 made
         55s    pod web-1 gone: Evicted
                pod web-2 on a-1
     "#]]
@@ -115,7 +116,8 @@ fn a_pod_that_is_going_uses_its_budget_once_and_is_not_healthy_any_more() {
     // The new pod has no room while the old one is going: the budget must not allow a second.
     play.until(10).evict("web-1").settle().evict("web-1").evict("web-2").settle().until(600);
     expect![[r#"
-        10s    pod web-3 made
+        10s    pod web-1 asked to go: Evicted
+               pod web-3 made
                refused: Cannot evict pod as it would violate the pod's disruption budget.
         40s    pod web-1 gone: Evicted
                pod web-3 on a-1

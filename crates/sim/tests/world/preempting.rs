@@ -37,6 +37,7 @@ fn the_least_important_pods_go_and_are_made_anew() {
                pod filler-2 on a-1
                pod filler-3 on a-1
         10s    pod urgent made
+               pod urgent preempts filler-3 on a-1
                pod filler-3 gone: Preempted
                pod filler-4 made
                pod urgent on a-1
@@ -60,6 +61,8 @@ fn a_pod_waits_for_its_victims_to_leave_and_asks_nobody_else_to() {
                pod filler-2 on a-1
                pod filler-3 on a-1
         10s    pod urgent made
+               pod urgent preempts filler-3 on a-1
+               pod filler-3 asked to go: Preempted
                pod filler-4 made
         30s    pod filler-3 gone: Preempted
                pod urgent on a-1

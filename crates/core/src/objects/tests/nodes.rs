@@ -293,7 +293,11 @@ fn a_group_says_what_devices_its_new_nodes_bring() {
         refusals.push('\n');
     }
     expect![[r#"
-        NodeGroup a: spec.templateResourceSlices[0].spec.nodeName: Forbidden: the devices are the new node's own
+        NodeGroup x: spec.templateResourceSlices[0].spec.nodeName: Forbidden: the devices are the new node's own
+        NodeGroup x: spec.templateResourceSlices[0].spec.driver: Required value
+        NodeGroup x: spec.templateResourceSlices[0].spec.pool.resourceSliceCount: Invalid value: 0: must be greater than zero
+        NodeGroup x: spec.templateResourceSlices[0].kind: expected one of ResourceSlice, found "ResourceSlices"
+        NodeGroup x: spec.templateResourceSlices[1]: Duplicate value: "x"
     "#]]
     .assert_eq(&refusals);
 }
