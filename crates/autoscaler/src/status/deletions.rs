@@ -193,10 +193,8 @@ impl DeletionBook {
         let Some(eviction) = self.evictions.get_mut(&serial) else { return };
         match refusal {
             Some(words) => words.clone_into(&mut eviction.last_words),
-            None if !std::mem::replace(&mut eviction.is_done, true) => {
-                if !eviction.is_best_effort {
-                    metrics.add(&family::EVICTED_PODS_TOTAL, &["succeeded"], 1);
-                }
+            None if !std::mem::replace(&mut eviction.is_done, true) && !eviction.is_best_effort => {
+                metrics.add(&family::EVICTED_PODS_TOTAL, &["succeeded"], 1);
             }
             None => {}
         }

@@ -119,7 +119,7 @@ fn write_text(out: &mut String, text: &str, indent: usize) {
     } else if text.contains('\n') || has_special(text) || reads_as_something_else(text) {
         let mut folded = Folded::new(out, indent);
         folded.quote('"');
-        folded.write(text, |out, c| push_escaped(out, c));
+        folded.write(text, push_escaped);
         folded.quote('"');
     } else if is_plain(text) {
         Folded::new(out, indent).write(text, String::push);

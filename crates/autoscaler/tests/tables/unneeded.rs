@@ -18,10 +18,16 @@ fn keep_all_but(stage: &mut Stage, unneeded: &str) {
     }
 }
 
+/// Its name, the nodes that are unneeded in the first loop and in the last, and since which minute each.
+type TimesRow<'a> = (&'a str, &'a str, &'a str, &'a [(&'a str, i64)]);
+
+/// Its name, the nodes, the group's `spec`, flags, and why the node stays.
+type StayRow<'a> = (&'a str, Vec<Value>, &'a Value, &'a [(&'a str, &'a str)], &'a str);
+
 /// `TestUpdate`: a minute lies between the two loops.
 #[test]
 fn a_node_is_unneeded_since_the_first_loop_in_a_row_that_found_it_so() {
-    let rows: [(&str, &str, &str, &[(&str, i64)]); 4] = [
+    let rows: [TimesRow<'_>; 4] = [
         ("added then deleted", "n1 n2 n3", "", &[]),
         ("added in last call", "", "n1 n2 n3", &[("n1", 1), ("n2", 1), ("n3", 1)]),
         ("single one remaining", "n1 n2 n3", "n2", &[("n2", 0)]),
@@ -56,7 +62,7 @@ fn unneeded_nodes_that_may_not_go_yet() {
     };
     let five: &[(&str, &str)] =
         &[("scale-down-unneeded-time", "5m"), ("scale-down-unready-time", "5m")];
-    let rows: [(&str, Vec<Value>, &Value, &[(&str, &str)], &str); 5] = [
+    let rows: [StayRow<'_>; 5] = [
         ("goes", vec![node("n1")], &json!({"minSize": 0}), five, ""),
         (
             "NotUnneededLongEnough",

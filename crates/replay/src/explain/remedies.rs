@@ -52,8 +52,9 @@ pub(super) fn of_pod(
     }
     if pod.bound.is_none() && pod.would_fit.as_ref().is_some_and(Vec::is_empty) {
         let reasons = report.never_scheduled.iter();
-        let why = reasons.filter(|one| one.pods.contains(&pod.name)).map(|one| one.reason.as_str());
-        let why = why.last().map_or_else(String::new, |why| format!(" ({why})"));
+        let mut why =
+            reasons.filter(|one| one.pods.contains(&pod.name)).map(|one| one.reason.as_str());
+        let why = why.next_back().map_or_else(String::new, |why| format!(" ({why})"));
         remedies.add(format!(
             "No group's machines can hold it{why}: it has to ask for less, or a group of other machines is needed."
         ));

@@ -100,6 +100,6 @@ fn long_texts_are_folded_after_eighty_columns() {
                     characters,\n  so that we can see folding here and there: yes'\n";
     assert_eq!(written(quoted), expected);
     let plain = vec!["word"; 23].join(" ");
-    let expected = format!("{}\n  {}\n", vec!["word"; 16].join(" "), vec!["word"; 7].join(" "));
+    let expected = format!("{}\n  {}\n", vec!["word"; 16].join(" "), ["word"; 7].join(" "));
     assert_eq!(written(&plain), expected);
 }
