@@ -1,8 +1,8 @@
 //! Status, events and metrics in Cluster Autoscaler's own shapes and words, so that dashboards and
 //! alerts made for it carry over.
 //!
-//! [`ClusterAutoscaler::record_status`] turns the book-keeping on; then [`config_map`], [`events`]
-//! and [`metrics`] tell what upstream would have written after the last loop and what was carried
+//! [`ClusterAutoscaler::record_status`] turns the book-keeping on; then [`config_map()`], [`events()`]
+//! and [`metrics()`] tell what upstream would have written after the last loop and what was carried
 //! out of it. Nothing in here decides anything.
 
 pub mod conditions;
