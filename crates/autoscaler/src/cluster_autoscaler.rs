@@ -367,20 +367,12 @@ impl ClusterAutoscaler {
             let Some(template) = template else { continue };
             self.remove_not_started(step, group);
             let base = format!("{}-template-upcoming", step.fork.group(group).spec.name);
-            let mut first: Option<plimsoll_core::Node> = None;
+            let first = format!("{base}-0");
             for number in 0..count {
                 let name = format!("{base}-{number}");
-                let node = match &first {
-                    Some(first) => template.add_like(step.fork, first, &name, now),
-                    None => {
-                        let node = template.add(step.fork, &name, now);
-                        let bare = plimsoll_core::Node {
-                            pods: Vec::new(),
-                            ..step.fork.node(node).clone()
-                        };
-                        first = Some(bare);
-                        node
-                    }
+                let node = match number {
+                    0 => template.add(step.fork, &name, now),
+                    _ => template.add_another(step.fork, &first, &name, now),
                 };
                 step.upcoming.push(Upcoming { node, key: (group.0, number) });
             }

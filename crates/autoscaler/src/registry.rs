@@ -8,6 +8,7 @@
 
 mod groups;
 mod instances;
+mod machines;
 mod nodes;
 
 pub use groups::{GroupState, IncorrectSize, ScaleUpRequest};
@@ -83,7 +84,7 @@ impl Registry {
         self.take_over_options(cluster, settings);
         self.fetch_instances(cluster, settings, now);
         self.scan.run(cluster, settings, now, &mut self.groups);
-        self.update_unregistered(cluster, now);
+        self.update_unregistered(now);
         self.update_ranges(cluster);
         self.update_requests(cluster, now, &mut update);
         self.notice_creation_errors(cluster, now, &mut update);

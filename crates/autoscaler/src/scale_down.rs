@@ -7,6 +7,7 @@
 //! Source: `core/scaledown` of Cluster Autoscaler release 1.36.
 
 mod atomic;
+mod candidate_rows;
 mod candidates;
 mod cooldown;
 mod findings;

@@ -97,9 +97,9 @@ fn two_forks_with_a_node_each_at_15000_nodes(bencher: Bencher<'_, '_>) {
     let model = cluster.node(NodeId(0)).clone();
     bencher.bench_local(|| {
         let mut outer = cluster.fork();
-        outer.add_node_like(&model, "tmp-1");
+        outer.add_node_like(&model, "tmp-1", model.created_at);
         let mut inner = outer.fork();
-        inner.add_node_like(&model, "tmp-2")
+        inner.add_node_like(&model, "tmp-2", model.created_at)
     });
 }
 

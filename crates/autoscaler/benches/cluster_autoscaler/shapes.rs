@@ -6,6 +6,7 @@ use plimsoll_autoscaler::cluster_autoscaler::{ClusterAutoscaler, StartState};
 use plimsoll_autoscaler::scale_up::PodGroup;
 use plimsoll_autoscaler::scale_up::template::Template;
 use plimsoll_autoscaler::settings::Settings;
+use plimsoll_core::devices::NodeDevices;
 use plimsoll_core::ids::{GroupId, NodeId, PodId};
 use plimsoll_core::labels::{LabelSelector, Operator, Requirement};
 use plimsoll_core::node_group::{Instance, InstanceState};
@@ -197,11 +198,6 @@ pub(crate) fn estimate_of_51000_pods(rule: impl Fn(PodSpec) -> PodSpec) -> Estim
         PodGroup { shape: cluster.pod(pods[0]).shape, pods }
     });
     let spec = node_spec(size(1_000, 5_000 * MIB, PODS_PER_NODE), &[(ZONE, "zone-mars")]);
-    let template = Template {
-        spec,
-        annotations: Labels::new(),
-        daemons: Vec::new(),
-        devices: Default::default(),
-    };
+    let template = Template::new(&mut cluster, spec, Labels::new(), NodeDevices::default());
     Estimate { cluster, groups: groups.into(), template }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use plimsoll_core::ids::{GroupId, NodeId};
+use plimsoll_core::ids::GroupId;
 use plimsoll_core::node_group::{Instance, InstanceState};
 use plimsoll_core::{Cluster, SimDuration, SimTime};
 use rustc_hash::FxHashSet;
@@ -70,7 +70,7 @@ impl Registry {
     }
 
     /// Notes which machines have no Node, and since when that has been seen.
-    pub(super) fn update_unregistered(&mut self, cluster: &Cluster, now: SimTime) {
+    pub(super) fn update_unregistered(&mut self, now: SimTime) {
         let mut changed: Vec<GroupId> = Vec::new();
         for (index, state) in self.groups.iter().enumerate() {
             let Some(cached) = &state.cached else { continue };
@@ -82,11 +82,8 @@ impl Registry {
                 changed.push(GroupId::at(index));
             }
         }
-        if !changed.is_empty() {
-            let registered = provider_ids(cluster, &self.scan.nodes, &changed);
-            for id in changed {
-                self.compare_with_nodes(id, &registered, now);
-            }
+        for id in changed {
+            self.compare_with_nodes(id, now);
         }
         for state in &mut self.groups {
             let total = state.unregistered_since.len();
@@ -97,13 +94,13 @@ impl Registry {
         }
     }
 
-    fn compare_with_nodes(&mut self, id: GroupId, registered: &FxHashSet<&str>, now: SimTime) {
+    fn compare_with_nodes(&mut self, id: GroupId, now: SimTime) {
         let state = &mut self.groups[id.index()];
         let Some(cached) = state.cached.clone() else { return };
         let mut since = BTreeMap::new();
         for instance in cached.0.iter() {
             let never_comes = instance.state == InstanceState::Deleting || instance.error.is_some();
-            if never_comes || registered.contains(&*instance.id) {
+            if never_comes || self.scan.machines.have_node(&instance.id) {
                 continue;
             }
             let first_seen = state.unregistered_since.get(&instance.id).copied();
@@ -182,20 +179,6 @@ fn creation_errors(instances: &[Instance]) -> (CreationErrors<'_>, Vec<Arc<str>>
         ids.push(Arc::clone(&instance.id));
     }
     (errors, ids)
-}
-
-/// The cloud's ids of the nodes of some groups.
-fn provider_ids<'a>(
-    cluster: &'a Cluster,
-    nodes: &[NodeId],
-    groups: &[GroupId],
-) -> FxHashSet<&'a str> {
-    nodes
-        .iter()
-        .map(|id| cluster.node(*id))
-        .filter(|node| node.group.is_some_and(|group| groups.contains(&group)))
-        .map(|node| &*node.provider_id)
-        .collect()
 }
 
 #[cfg(test)]

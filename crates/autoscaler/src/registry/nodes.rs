@@ -6,6 +6,7 @@ use plimsoll_core::ids::{NodeId, SurfaceId};
 use plimsoll_core::{Cluster, Node, SimDuration, SimTime};
 
 use super::groups::GroupState;
+use super::machines::RegisteredMachines;
 use crate::settings::Settings;
 use crate::taints::{TO_BE_DELETED, is_not_ready_taint, is_startup_taint};
 
@@ -50,6 +51,8 @@ pub(super) struct NodeScan {
     pub(super) resource_unready_count: u32,
     pub(super) representatives: Vec<Option<NodeId>>,
     pub(super) last_resorts: Vec<Option<NodeId>>,
+    /// Which machines the nodes are.
+    pub(super) machines: RegisteredMachines,
     /// When time alone changes a class or makes a node a representative.
     pub(super) next_change: SimTime,
     /// By group: the pools of devices that its nodes must have; empty: none of any.
@@ -89,6 +92,7 @@ impl NodeScan {
             resource_unready_count: 0,
             representatives: Vec::new(),
             last_resorts: Vec::new(),
+            machines: RegisteredMachines::default(),
             next_change: SimTime::MAX,
             expected_pools: Vec::new(),
             seen: None,
@@ -140,7 +144,9 @@ impl NodeScan {
         self.resource_unready_count = 0;
         self.next_change = SimTime::MAX;
         groups.iter_mut().for_each(GroupState::clear_counts);
+        self.machines.begin();
         for (id, node) in cluster.nodes() {
+            self.machines.meet(id, node);
             let traits = self.traits_of(cluster.catalog(), node.surface);
             let lacks_devices = self.lacks_devices(cluster, node);
             let startup_time = match node.group {
@@ -166,6 +172,7 @@ impl NodeScan {
                 );
             }
         }
+        self.machines.end();
     }
 
     fn note_representative(

@@ -11,6 +11,7 @@ use plimsoll_core::drain::{self, DrainRules, DrainVerdict};
 use plimsoll_core::ids::NodeId;
 use plimsoll_core::{Cluster, SimTime};
 
+use super::candidate_rows::CandidateRows;
 use super::cooldown::Cooldowns;
 use super::findings::Findings;
 use super::taint_facts::TaintFactsCache;
@@ -55,6 +56,7 @@ pub(super) struct Candidates {
     ranked: Vec<(Rank, NodeId)>,
     verdicts: Verdicts,
     open_groups: Vec<bool>,
+    rows: CandidateRows,
 }
 
 /// Where a candidate stands; lower goes first.
@@ -86,23 +88,23 @@ impl Candidates {
         self.ranked.clear();
         self.verdicts.clear();
         self.open_groups(cluster, &mut with);
-        with.utilization.take_over_options(cluster);
+        if !with.utilization.take_over_options(cluster) {
+            self.rows.clear();
+        }
         if with.utilization.looks_at_terminating {
             with.utilization.looks_at_terminating = any_terminating(cluster, with.context.nodes);
         }
-        for node in with.context.nodes.iter().copied() {
-            let state = cluster.node(node);
-            with.taints.look(cluster, node, state.taints);
-            let Some(group) = state.group else { continue };
-            if !self.open_groups[group.index()] {
+        // Most nodes of a large cluster end there; only findings would tell more of them.
+        let is_quick = !with.findings.are_kept && with.utilization.are_sums_enough();
+        let mut rows = std::mem::take(&mut self.rows);
+        for row in rows.of(cluster, with.context.nodes, with.utilization, with.taints) {
+            if !self.open_groups[row.group.index()] {
                 continue;
             }
             self.any = true;
-            // Most nodes of a large cluster end here; only findings would tell more of them.
-            let is_above = !with.findings.are_kept
-                && with.utilization.is_surely_above(cluster, node, state.template);
-            if is_above {
-                with.findings.words.note_busy(node, state.serial);
+            let (node, serial) = (row.node, row.serial);
+            if is_quick && row.is_surely_above(cluster) {
+                with.findings.words.note_busy(node, serial);
                 continue;
             }
             if is_going(node) {
@@ -112,17 +114,18 @@ impl Candidates {
                 with.findings.unremovable(node, reason);
                 // Why it could not go a short while ago is its word still.
                 if reason != UnremovableReason::RecentlyUnremovable {
-                    with.findings.words.note(node, state.serial, NodeWord::Stays(reason, None));
+                    with.findings.words.note(node, serial, NodeWord::Stays(reason, None));
                 }
                 continue;
             }
-            let place = with.unneeded.place(node, state.serial);
+            let place = with.unneeded.place(node, serial);
             let rank = Rank {
                 kind: self.kind_of(cluster, node, rules, with.now),
                 place_last_time: place.unwrap_or(usize::MAX),
             };
             self.ranked.push((rank, node));
         }
+        self.rows = rows;
         self.ranked.sort_unstable();
         self.eligible.clear();
         self.eligible.extend(self.ranked.iter().map(|(_, node)| *node));

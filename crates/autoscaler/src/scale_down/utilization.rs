@@ -67,8 +67,9 @@ impl UtilizationReader {
         }
     }
 
-    /// Brings what is known of the groups' options up to date. Once a loop.
-    pub(super) fn take_over_options(&mut self, cluster: &Cluster) {
+    /// Brings what is known of the groups' options up to date, and says whether they are what they
+    /// were. Once a loop.
+    pub(super) fn take_over_options(&mut self, cluster: &Cluster) -> bool {
         let of = |index: usize| self.flags.for_group(&cluster.group(GroupId::at(index)).spec);
         let known = self.options.len();
         let same = known == cluster.group_count()
@@ -77,31 +78,29 @@ impl UtilizationReader {
             self.options = (0..cluster.group_count()).map(of).collect();
             self.limits.clear();
         }
+        same
     }
 
     fn options_of(&self, group: Option<GroupId>) -> &GroupOptions {
         group.and_then(|group| self.options.get(group.index())).unwrap_or(&self.flags)
     }
 
-    /// Whether a node is above its threshold, where its sums are enough to say so: a quick answer
-    /// for the many busy nodes of a large cluster. The same as [`Self::read`] would give.
-    #[inline]
-    pub(super) fn is_surely_above(
-        &mut self,
-        cluster: &Cluster,
-        node: NodeId,
-        template: TemplateId,
-    ) -> bool {
-        let looks_at_pods = self.ignore_mirrors || self.looks_at_terminating;
-        if looks_at_pods || cluster.has_own_devices(node) {
-            return false;
+    /// Whether the sums that nodes keep are all that counts, so that `CandidateRow::is_surely_above`
+    /// says the same as [`Self::read`] would.
+    pub(super) fn are_sums_enough(&self) -> bool {
+        !self.ignore_mirrors && !self.looks_at_terminating
+    }
+
+    /// The most that may be asked of a node before it is above its threshold.
+    pub(super) fn limits_of(&mut self, cluster: &Cluster, node: NodeId) -> Limits {
+        if cluster.has_own_devices(node) {
+            return NO_LIMITS;
         }
-        let group = cluster.node(node).group;
-        let limits = match self.limits.get(template.index()) {
+        let (group, template) = (cluster.node(node).group, cluster.node(node).template);
+        match self.limits.get(template.index()) {
             Some(Some((of, limits))) if *of == group => *limits,
             _ => self.work_out_limits(cluster, node, template),
-        };
-        limits.iter().any(|(resource, most)| cluster.requested(node, *resource) > *most)
+        }
     }
 
     fn work_out_limits(&mut self, cluster: &Cluster, node: NodeId, template: TemplateId) -> Limits {
@@ -109,7 +108,7 @@ impl UtilizationReader {
         let options = *self.options_of(group);
         let limits = if options.ignore_daemon_sets_utilization {
             // Sums are not enough: pods have to be looked at one by one.
-            [(CPU, i64::MAX), (CPU, i64::MAX)]
+            NO_LIMITS
         } else if self.is_judged_by_gpu(cluster, template) {
             let gpu = cluster.catalog().resource(GPU_RESOURCE).unwrap_or(CPU);
             let has_some = gpu != CPU && cluster.allocatable(node, gpu) != 0;
@@ -238,7 +237,10 @@ fn quotient(part: i64, whole: i64) -> f64 {
 }
 
 /// The most of two resources that may be asked of a node.
-type Limits = [(ResourceId, i64); 2];
+pub(super) type Limits = [(ResourceId, i64); 2];
+
+/// Nothing can be said of a node by its sums.
+const NO_LIMITS: Limits = [(CPU, i64::MAX), (CPU, i64::MAX)];
 
 /// The largest part of `whole` whose quotient is not above `threshold`.
 #[expect(

@@ -31,17 +31,17 @@ const DEPRECATED_LABELS: [(&str, &str); 3] = [
 /// The priority of `system-node-critical`: such DaemonSets make room for themselves.
 const SYSTEM_NODE_CRITICAL: i32 = 2_000_001_000;
 
-/// A new node of a group.
+/// A new node of a group. It belongs to the cluster that it was made in, and to that one's clones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
-    /// Labels (hostname included), taints and size.
+    /// Labels, taints and size.
     pub spec: NodeSpec,
-    /// Its annotations.
-    pub annotations: Labels,
     /// The pods that run on it from the start.
     pub daemons: Vec<DaemonPod>,
     /// The devices that it brings, and what those pods hold of them.
     pub devices: Arc<NodeDevices>,
+    /// What nodes are made after, as that is cheaper than to look up `spec` each time.
+    model: Node,
 }
 
 /// A pod of a DaemonSet, or a mirror pod.
@@ -54,35 +54,47 @@ pub struct DaemonPod {
 }
 
 impl Template {
-    /// Adds a node like this one, with its DaemonSet pods. It belongs to no group, so that nobody
-    /// takes it for a real one.
-    pub fn add(&self, fork: &mut Fork<'_>, name: &str, now: SimTime) -> NodeId {
-        let mut spec = self.spec.clone();
-        spec.labels.insert(HOSTNAME_LABEL.to_owned(), name.to_owned());
-        fork.give_devices(&self.devices, name);
-        let node = fork.add_node(NodeBirth {
-            name: name.to_owned(),
-            provider_id: name.to_owned(),
-            spec,
-            annotations: self.annotations.clone(),
+    /// A template without pods: a node of this size, with these labels, taints, annotations and devices.
+    #[must_use]
+    pub fn new(
+        cluster: &mut Cluster,
+        spec: NodeSpec,
+        annotations: Labels,
+        devices: NodeDevices,
+    ) -> Template {
+        let mut of_model = spec.clone();
+        of_model.labels.insert(HOSTNAME_LABEL.to_owned(), String::new());
+        let model = cluster.model_node(NodeBirth {
+            spec: of_model,
+            annotations,
+            // It belongs to no group, so that nobody takes it for a real one.
             group: None,
-            created_at: now,
             ready: true,
-            ready_since: now,
+            ..NodeBirth::default()
         });
-        self.run_daemons(fork, node, now);
-        node
+        Template { spec, daemons: Vec::new(), devices: Arc::new(devices), model }
     }
 
-    /// Adds another node like one that [`Template::add`] has added before.
-    pub fn add_like(&self, fork: &mut Fork<'_>, first: &Node, name: &str, now: SimTime) -> NodeId {
-        fork.give_devices_like(&self.devices, &first.name, name);
-        let node = fork.add_node_like(first, name);
-        self.run_daemons(fork, node, now);
-        node
+    /// Adds a node like this one, with its DaemonSet pods.
+    pub fn add(&self, fork: &mut Fork<'_>, name: &str, now: SimTime) -> NodeId {
+        fork.give_devices(&self.devices, name);
+        self.add_node(fork, name, now)
     }
 
-    fn run_daemons(&self, fork: &mut Fork<'_>, node: NodeId, now: SimTime) {
+    /// Adds another node after [`Template::add`] has added the one that is called `first`.
+    pub fn add_another(
+        &self,
+        fork: &mut Fork<'_>,
+        first: &str,
+        name: &str,
+        now: SimTime,
+    ) -> NodeId {
+        fork.give_devices_like(&self.devices, first, name);
+        self.add_node(fork, name, now)
+    }
+
+    fn add_node(&self, fork: &mut Fork<'_>, name: &str, now: SimTime) -> NodeId {
+        let node = fork.add_node_like(&self.model, name, now);
         for daemon in &self.daemons {
             let pod = fork.add_pod(PodBirth {
                 name: Arc::from("daemon"),
@@ -92,6 +104,7 @@ impl Template {
             });
             fork.bind(pod, node, now);
         }
+        node
     }
 }
 
@@ -122,7 +135,7 @@ impl Templates {
     /// loop.
     pub fn remember(
         &mut self,
-        cluster: &Cluster,
+        cluster: &mut Cluster,
         registry: &Registry,
         settings: &Settings,
         now: SimTime,
@@ -143,8 +156,8 @@ impl Templates {
                 known.at = now;
                 continue;
             }
-            let template = Arc::new(from_node(cluster, node, (daemons, devices), settings));
             let (node_serial, surface) = (node.serial, node.surface);
+            let template = Arc::new(from_node(cluster, id, (daemons, devices), settings));
             *slot = Some(Remembered { node_serial, surface, template, at: now });
         }
         self.note_expected_pools(cluster, registry, settings, now);
@@ -225,8 +238,8 @@ impl Templates {
         }
         let id = registry.last_resort(group)?;
         let devices = fork.devices_of(id, |pod| is_daemon(fork, pod)).ok()?;
-        let node = fork.node(id);
-        Some(Arc::new(from_node(fork, node, (daemons_on(fork, node), devices), settings)))
+        let daemons = daemons_on(fork, fork.node(id));
+        Some(Arc::new(from_node(fork, id, (daemons, devices), settings)))
     }
 }
 
@@ -260,11 +273,12 @@ fn daemons_on(cluster: &Cluster, node: &Node) -> Vec<DaemonPod> {
 }
 
 fn from_node(
-    cluster: &Cluster,
-    node: &Node,
+    cluster: &mut Cluster,
+    node: NodeId,
     (daemons, devices): (Vec<DaemonPod>, NodeDevices),
     settings: &Settings,
 ) -> Template {
+    let node = cluster.node(node);
     let template = cluster.catalog().template(node.template);
     let mut labels = Labels::clone(&template.labels);
     labels.insert(TEMPLATE_NODE_LABEL.to_owned(), "true".to_owned());
@@ -279,7 +293,7 @@ fn from_node(
         images: Vec::new(),
     };
     let annotations = Labels::clone(&node.annotations);
-    Template { spec, annotations, daemons, devices: Arc::new(devices) }
+    Template { daemons, ..Template::new(cluster, spec, annotations, devices) }
 }
 
 /// A provider's template: with every DaemonSet that would run there, and then with upstream's own
@@ -294,17 +308,17 @@ fn from_provider(
     let mut spec = group.template.clone();
     spec.taints = lasting_taints(settings, &spec.taints);
     let annotations = group.template_annotations.clone();
-    let devices = Arc::new(NodeDevices::of_slices(&group.template_slices));
-    let mut template = Template { spec, annotations, daemons: Vec::new(), devices };
-    template.daemons = daemons_that_would_run(&template, fork, now, |_, _| true);
-    let labels = &mut template.spec.labels;
+    let bare = Template::new(fork, spec.clone(), annotations.clone(), NodeDevices::default());
+    let daemons = daemons_that_would_run(&bare, fork, now, |_, _| true);
+    let labels = &mut spec.labels;
     labels.insert(TEMPLATE_NODE_LABEL.to_owned(), "true".to_owned());
     for (deprecated, stable) in DEPRECATED_LABELS {
         if let Some(value) = labels.get(stable).cloned() {
             labels.insert(deprecated.to_owned(), value);
         }
     }
-    template
+    let devices = NodeDevices::of_slices(&group.template_slices);
+    Template { daemons, ..Template::new(fork, spec, annotations, devices) }
 }
 
 /// A real node's template and the DaemonSets that have no pod there: all that would run with
@@ -348,9 +362,7 @@ fn daemons_that_would_run(
         return candidates;
     }
     let mut trial = fork.fork();
-    let devices = Arc::default();
-    let bare = Template { daemons: Vec::new(), devices, ..template.clone() };
-    let node = bare.add(&mut trial, "template", now);
+    let node = trial.add_node_like(&template.model, "template", now);
     let runs = |daemon: &DaemonPod| trial.selects_and_tolerates(daemon.shape, node);
     candidates.into_iter().filter(runs).collect()
 }

@@ -18,7 +18,7 @@ use crate::time::SimTime;
 
 /// A node's identity and state. Sizes and sums are in columns: see [`Cluster::allocatable`] and
 /// [`Cluster::requested`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
     /// The name.
     pub name: Arc<str>,
@@ -213,13 +213,19 @@ impl Cluster {
 
     /// Adds a node.
     pub fn add_node(&mut self, birth: NodeBirth) -> NodeId {
+        let node = self.model_node(birth);
+        self.place_new_node(node)
+    }
+
+    /// A node that is nowhere: a model that others are made after with [`Cluster::add_node_like`], in
+    /// this cluster, its forks and its later clones. Its serial is 0.
+    pub fn model_node(&mut self, birth: NodeBirth) -> Node {
         let (template, hostname) = self.catalog.intern_template(&birth.spec);
         let taints = self.catalog.intern_taints(&birth.spec.taints);
         let unschedulable = birth.spec.unschedulable;
         let surface = self.catalog.intern_surface(Surface { template, taints, unschedulable });
         let images = self.catalog.intern_images(&birth.spec.images);
-        self.nodes.born += 1;
-        let node = Node {
+        Node {
             name: birth.name.into(),
             provider_id: birth.provider_id.into(),
             hostname: hostname.map(Into::into),
@@ -234,30 +240,38 @@ impl Cluster {
             ready: birth.ready,
             ready_since: birth.ready_since,
             pods: Vec::new(),
-            serial: self.nodes.born,
-        };
-        self.place_node(node)
+            serial: 0,
+        }
     }
 
-    /// Adds a node like `original`, without its pods, under another name: what a new machine of the
-    /// same kind looks like. Cheaper than [`Cluster::add_node`], as nothing has to be looked up.
-    pub fn add_node_like(&mut self, original: &Node, name: &str) -> NodeId {
-        self.nodes.born += 1;
+    /// Adds a node like `original`, without its pods, under another name, created at that instant and
+    /// ready, or not, since then: what a new machine of the same kind looks like. Cheaper than
+    /// [`Cluster::add_node`], as nothing has to be looked up.
+    pub fn add_node_like(&mut self, original: &Node, name: &str, created_at: SimTime) -> NodeId {
         let name: Arc<str> = name.into();
-        let hostname = original.hostname.as_ref().map(|_| Arc::clone(&name));
-        let provider_id = Arc::clone(&name);
-        let serial = self.nodes.born;
-        self.place_node(Node {
+        self.place_new_node(Node {
+            hostname: original.hostname.as_ref().map(|_| Arc::clone(&name)),
+            provider_id: Arc::clone(&name),
             name,
-            provider_id,
-            hostname,
+            template: original.template,
+            taints: original.taints,
+            unschedulable: original.unschedulable,
+            surface: original.surface,
+            images: original.images,
+            annotations: Arc::clone(&original.annotations),
+            group: original.group,
+            created_at,
+            ready: original.ready,
+            ready_since: created_at,
             pods: Vec::new(),
-            serial,
-            ..original.clone()
+            serial: 0,
         })
     }
 
-    fn place_node(&mut self, node: Node) -> NodeId {
+    /// Places a node that never was anywhere.
+    fn place_new_node(&mut self, mut node: Node) -> NodeId {
+        self.nodes.born += 1;
+        node.serial = self.nodes.born;
         let reused = self.nodes.free.pop_first();
         let id = reused.unwrap_or_else(|| {
             self.nodes.slots.push(None);

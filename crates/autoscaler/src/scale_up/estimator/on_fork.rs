@@ -7,7 +7,7 @@ use plimsoll_core::catalog::PODS;
 use plimsoll_core::ids::{NodeId, PodId, ResourceId, ShapeId};
 use plimsoll_core::node::HOSTNAME_LABEL;
 use plimsoll_core::scheduling::{Distinction, Plugin};
-use plimsoll_core::{Cluster, Fork, Node, SimTime};
+use plimsoll_core::{Cluster, Fork, SimTime};
 use rustc_hash::FxHashMap;
 
 use super::by_room::first_start;
@@ -56,8 +56,8 @@ struct Packing<'a, 'f> {
     template: &'a Template,
     limit: NodeLimit,
     now: SimTime,
-    /// The first new node; the others are made like it.
-    first: Option<Node>,
+    /// The name of the first new node; the others are made like it.
+    first: Option<String>,
     nodes: Vec<NodeId>,
     /// For each new node whether it got a pod.
     holds_pods: Vec<bool>,
@@ -216,11 +216,12 @@ impl Packing<'_, '_> {
 
     fn add_node(&mut self) {
         let name = format!("e-{}", self.nodes.len());
+        let (fork, now) = (&mut self.fork, self.now);
         let node = match &self.first {
-            Some(first) => self.template.add_like(&mut self.fork, first, &name, self.now),
+            Some(first) => self.template.add_another(fork, first, &name, now),
             None => {
-                let node = self.template.add(&mut self.fork, &name, self.now);
-                self.first = Some(Node { pods: Vec::new(), ..self.fork.node(node).clone() });
+                let node = self.template.add(fork, &name, now);
+                self.first = Some(name);
                 node
             }
         };

@@ -1,6 +1,7 @@
 //! Upstream's table, the fallback to other nodes, and both ways of packing held against each other.
 
 use expect_test::expect;
+use plimsoll_core::devices::NodeDevices;
 use plimsoll_core::ids::NodeId;
 use plimsoll_core::labels::{LabelSelector, Labels, Operator, Requirement};
 use plimsoll_core::pod::{HostPort, TopologySpreadConstraint};
@@ -24,9 +25,12 @@ fn sized(cpu: &str, memory: &str, pods: i64, zone: &str) -> NodeSpec {
     }
 }
 
-fn template(cpu: &str, memory: &str) -> Template {
-    let spec = sized(cpu, memory, 10, "zone-mars");
-    Template { spec, annotations: Labels::new(), daemons: Vec::new(), devices: Default::default() }
+fn new_node(cpu: &str, memory: &str) -> NodeSpec {
+    sized(cpu, memory, 10, "zone-mars")
+}
+
+fn template(cluster: &mut Cluster, spec: NodeSpec) -> Template {
+    Template::new(cluster, spec, Labels::new(), NodeDevices::default())
 }
 
 fn estimatee(cpu: &str, memory: &str) -> PodSpec {
@@ -77,13 +81,14 @@ fn stage(groups: &[(usize, PodSpec)]) -> (Fixture, Vec<PodGroup>) {
     (fixture, groups)
 }
 
-fn estimated(groups: &[(usize, PodSpec)], template: &Template, limit: i64) -> (u32, Vec<usize>) {
+fn estimated(groups: &[(usize, PodSpec)], new_node: NodeSpec, limit: i64) -> (u32, Vec<usize>) {
     let (mut fixture, groups) = stage(groups);
     let limit = NodeLimit::default().and(limit);
+    let template = template(&mut fixture.cluster, new_node);
     let before = fixture.cluster.digest();
     let groups_by_ref: Vec<&PodGroup> = groups.iter().collect();
     let now = fixture.now;
-    let found = estimate(&mut fixture.cluster.fork(), &groups_by_ref, template, limit, now);
+    let found = estimate(&mut fixture.cluster.fork(), &groups_by_ref, &template, limit, now);
     assert_eq!(fixture.cluster.digest(), before, "an estimate leaves no trace");
     let of_group =
         |group: &PodGroup| group.pods.iter().filter(|pod| found.pods.contains(pod)).count();
@@ -130,7 +135,7 @@ fn estimates_are_those_of_upstreams_table() {
         };
         let mut groups = groups;
         groups.iter_mut().for_each(|(_, spec)| bytes(spec));
-        let (nodes, pods) = estimated(&groups, &template(cpu, &format!("{memory}Mi")), limit);
+        let (nodes, pods) = estimated(&groups, new_node(cpu, &format!("{memory}Mi")), limit);
         report.push_str(&format!("{name}: {nodes} nodes, pods {pods:?}\n"));
     }
     expect![[r#"
@@ -151,13 +156,13 @@ fn estimates_are_those_of_upstreams_table() {
 fn pods_spread_by_hostname_fall_back_on_any_node_before_another_is_added() {
     let mut groups = vec![(3, spread(estimatee("60m", "1Mi"), HOSTNAME, 1, 1))];
     assert_eq!(
-        estimated(&groups, &template("1", "1Gi"), 0),
+        estimated(&groups, new_node("1", "1Gi"), 0),
         (2, vec![3]),
         "one goes to the old node"
     );
     groups[0].1.requests.insert("cpu".to_owned(), 600);
     assert_eq!(
-        estimated(&groups, &template("1", "1Gi"), 0),
+        estimated(&groups, new_node("1", "1Gi"), 0),
         (3, vec![3]),
         "no room is no unevenness"
     );
@@ -166,8 +171,8 @@ fn pods_spread_by_hostname_fall_back_on_any_node_before_another_is_added() {
 #[test]
 fn one_pod_a_node_takes_a_node_for_every_pod() {
     let groups = [(30, alone(estimatee("50m", "1Mi"))), (10, alone(estimatee("95m", "2Mi")))];
-    assert_eq!(estimated(&groups, &template("1", "1Gi"), 0), (40, vec![30, 10]));
-    assert_eq!(estimated(&groups, &template("1", "1Gi"), 12), (12, vec![2, 10]));
+    assert_eq!(estimated(&groups, new_node("1", "1Gi"), 0), (40, vec![30, 10]));
+    assert_eq!(estimated(&groups, new_node("1", "1Gi"), 12), (12, vec![2, 10]));
 }
 
 /// A small generator of numbers: what is packed must not rest on chance.
@@ -196,8 +201,8 @@ fn packing_by_numbers_and_on_a_fork_come_to_the_same() {
             })
             .collect();
         let limit = i64::try_from(numbers.below(12)).expect("few") - 1;
-        let template = template("1", "512Mi");
         let (mut fixture, groups) = stage(&groups);
+        let template = template(&mut fixture.cluster, new_node("1", "512Mi"));
         if numbers.below(2) == 0 {
             fixture.cluster.remove_node(NodeId(0));
         }
