@@ -587,6 +587,11 @@ impl NodeAutoscaler for ClusterAutoscaler {
         };
         self.record(step.fork, |recorder, sight| recorder.begin_loop(sight, now));
         self.run(&mut step);
+        if !step.report.cleaned.is_empty() {
+            // This loop saw these nodes without their taints, which may be refused; the next one looks.
+            self.registry.look_anew();
+            self.scale_down.look_anew();
+        }
         if let Some(recorder) = &mut self.recorder {
             let (settings, registry) = (&self.settings, &self.registry);
             let sight = Sight { cluster: step.fork, settings, registry };

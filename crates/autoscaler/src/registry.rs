@@ -115,6 +115,11 @@ impl Registry {
         self.scan.run(cluster, settings, now, &mut self.groups);
     }
 
+    /// The next update looks at the nodes even if they seem to be the same.
+    pub(crate) fn look_anew(&mut self) {
+        self.scan.look_anew();
+    }
+
     /// Says which pools of devices a node of each group must have to be ready, by group; an empty list:
     /// none. Before [`Registry::update`].
     pub fn expect_pools(&mut self, pools: Vec<PoolCounts>) {

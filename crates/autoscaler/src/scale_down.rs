@@ -451,6 +451,11 @@ impl ScaleDown {
         self.planner.unneeded.clear();
     }
 
+    /// The next loop looks at all nodes even if they seem to be the same.
+    pub(crate) fn look_anew(&mut self) {
+        self.planner.candidates.look_anew();
+    }
+
     /// Goes on with deletions in progress; see [`crate::NodeAutoscaler::resume`].
     pub fn resume(&mut self, cluster: &Cluster, now: SimTime) -> Vec<Action> {
         self.deletions.resume(cluster, now)

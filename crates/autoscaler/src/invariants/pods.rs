@@ -69,17 +69,17 @@ pub fn check_moves(
     expendable.into_iter().for_each(|pod| fork.unbind(pod));
     let rules = settings.drain_rules();
     for node in &going {
-        for pod in &fork.node(*node).pods {
-            let problem = match drain::judge(&fork, *pod, &rules, now) {
+        for pod in fork.node(*node).pods.clone() {
+            let problem = match drain::judge(&fork, pod, &rules, now) {
                 DrainVerdict::Skip | DrainVerdict::DaemonSet => continue,
                 DrainVerdict::Blocked(reason) => reason.to_string(),
                 DrainVerdict::AwaitCompletion => "it is left to finish".to_owned(),
-                DrainVerdict::Move if has_place(&fork, *pod, &going) => continue,
+                DrainVerdict::Move if has_place(&mut fork, pod, &going) => continue,
                 DrainVerdict::Move => "it fits nowhere else".to_owned(),
             };
             return Err(Violation::PodCannotGo {
                 node: fork.node_name(*node).to_owned(),
-                pod: fork.pod_full_name(*pod),
+                pod: fork.pod_full_name(pod),
                 problem,
             });
         }
@@ -132,8 +132,19 @@ fn counts_nowhere(
     cluster.shape(shape).is_expendable(settings.expendable_pods_priority_cutoff)
 }
 
-fn has_place(fork: &Fork<'_>, pod: PodId, going: &[NodeId]) -> bool {
+fn has_place(fork: &mut Fork<'_>, pod: PodId, going: &[NodeId]) -> bool {
     let shape = fork.pod(pod).shape;
-    fork.looks_beyond_nodes(shape)
-        || fork.nodes().any(|(id, _)| !going.contains(&id) && fork.fits(shape, id))
+    if fork.looks_beyond_nodes(shape) {
+        return true;
+    }
+    // Where the strategy itself would look first there mostly is a place; that is held to the filters.
+    let mut start = NodeId(0);
+    for _ in 0..=going.len() {
+        match fork.first_fit(shape, start) {
+            Some(node) if going.contains(&node) => start = NodeId(node.0 + 1),
+            Some(node) if fork.fits(shape, node) => return true,
+            _ => break,
+        }
+    }
+    fork.nodes().any(|(id, _)| !going.contains(&id) && fork.fits(shape, id))
 }

@@ -75,6 +75,11 @@ enum NodeKind {
 }
 
 impl Candidates {
+    /// The next choice looks at all nodes even if they seem to be the same.
+    pub(super) fn look_anew(&mut self) {
+        self.rows.clear();
+    }
+
     /// Chooses anew. `is_going` says which nodes are being deleted.
     pub(super) fn choose(
         &mut self,

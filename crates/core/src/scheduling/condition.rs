@@ -11,9 +11,9 @@ use super::Kind;
 use super::prepared::Prepared;
 use super::profile::Plugin;
 use super::refusal::{Refusal, RefusalTally, describe_refusals};
-use crate::catalog::PODS;
+use crate::catalog::{PODS, ProfileId};
 use crate::cluster::Cluster;
-use crate::ids::{FitId, NodeId, PodId, ShapeId};
+use crate::ids::{FitId, NodeId, PodId, ShapeId, SurfaceId};
 
 /// One bit each for the number of pods and the requests that a node has no room for; pods that ask
 /// for more resources than fit into it are looked at the long way.
@@ -56,7 +56,22 @@ impl Cluster {
             && !prepared.asks_beyond_indexes()
             && !self.looks_beyond_nodes(shape)
             && rules.named_nodes.is_none()
+            && !self.asks_for_room_early(rules.profile)
             && self.nodes_with_nominations().is_empty()
+    }
+
+    /// Whether the profile asks for room before it asks for labels, taints and cordon: then nodes of one
+    /// surface may refuse for different reasons.
+    fn asks_for_room_early(&self, profile: ProfileId) -> bool {
+        let filters = &self.catalog.rulebook(profile).profile.filters;
+        let after_room = filters.iter().skip_while(|one| **one != Plugin::NodeResourcesFit);
+        let is_static = |one: &Plugin| {
+            matches!(
+                one,
+                Plugin::NodeUnschedulable | Plugin::TaintToleration | Plugin::NodeAffinity
+            )
+        };
+        after_room.into_iter().any(is_static)
     }
 
     /// Counts what nodes lack without a word for each node.
@@ -70,16 +85,29 @@ impl Cluster {
         let rules = self.catalog.fit(fit_id).rules;
         let mut lacking: FxHashMap<u64, usize> = FxHashMap::default();
         let mut refusals: Vec<(Refusal, usize)> = Vec::new();
+        // What nodes of one surface refuse by labels, taints or cordon, they refuse alike.
+        let mut by_surface: FxHashMap<SurfaceId, usize> = FxHashMap::default();
         for node in nodes.iter().copied() {
-            let bits = if self.static_fit(rules, node) { self.lack_of(fit_id, node) } else { 0 };
+            let surface = self.node(node).surface;
+            let fits_statically = self.static_fit(rules, node);
+            let bits = if fits_statically { self.lack_of(fit_id, node) } else { 0 };
             if bits != 0 {
                 *lacking.entry(bits).or_default() += 1;
                 continue;
             }
+            if let Some(place) = by_surface.get(&surface).filter(|_| !fits_statically) {
+                refusals[*place].1 += 1;
+                continue;
+            }
             let refusal = self.refusal_by_node(shape, prepared, node)?;
-            match refusals.iter_mut().find(|(known, _)| *known == refusal) {
-                Some((_, count)) => *count += 1,
-                None => refusals.push((refusal, 1)),
+            let known = refusals.iter().position(|(known, _)| *known == refusal);
+            let place = known.unwrap_or(refusals.len());
+            if known.is_none() {
+                refusals.push((refusal, 0));
+            }
+            refusals[place].1 += 1;
+            if !fits_statically {
+                by_surface.insert(surface, place);
             }
         }
         let fit = self.catalog.fit(fit_id);
