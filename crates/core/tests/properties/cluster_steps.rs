@@ -92,7 +92,8 @@ impl Change {
             Change::AddNodeLike(original) => {
                 let Some(original) = node(*original) else { return };
                 let original = cluster.node(original).clone();
-                let added = cluster.add_node_like(&original, &next_name(cluster), original.created_at);
+                let added =
+                    cluster.add_node_like(&original, &next_name(cluster), original.created_at);
                 stage.note_images(cluster, added);
             }
             Change::RemoveNode(number) => {
