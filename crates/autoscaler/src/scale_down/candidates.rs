@@ -8,7 +8,7 @@
 //! cluster give the same answer as the first.)
 
 use plimsoll_core::drain::{self, DrainRules, DrainVerdict};
-use plimsoll_core::ids::NodeId;
+use plimsoll_core::ids::{GroupId, NodeId};
 use plimsoll_core::{Cluster, SimTime};
 
 use super::candidate_rows::CandidateRows;
@@ -80,6 +80,16 @@ impl Candidates {
         self.rows.clear();
     }
 
+    /// Whether pods would have to move off the node at a place of the list, whatever else is away.
+    pub(super) fn is_occupied(&self, place: usize) -> bool {
+        self.ranked[place].0.kind == NodeKind::Occupied
+    }
+
+    /// Whether the last choice took a group for one whose nodes may go.
+    pub(super) fn is_open(&self, group: GroupId) -> bool {
+        self.open_groups[group.index()]
+    }
+
     /// Chooses anew. `is_going` says which nodes are being deleted.
     pub(super) fn choose(
         &mut self,
@@ -117,7 +127,7 @@ impl Candidates {
             }
             if let Some(reason) = self.reason_against(cluster, node, &mut with) {
                 with.findings.unremovable(node, reason);
-                // Why it could not go a short while ago is its word still.
+                // What holds a remembered node is told by whoever remembers it.
                 if reason != UnremovableReason::RecentlyUnremovable {
                     with.findings.words.note(node, serial, NodeWord::Stays(reason, None));
                 }

@@ -109,7 +109,8 @@ impl Planner {
         // Nothing is moved in a loop without candidates.
         let destinations = if self.candidates.eligible.is_empty() { &[] } else { context.nodes };
         self.simulation.begin(destinations, is_going);
-        let unremovable = self.simulate(fork, context.settings, now);
+        self.look_ahead(fork, context, is_going, now);
+        let unremovable = self.simulate(fork, context, now);
         let looked_at = self.found.len() + unremovable.len();
         for node in &self.candidates.eligible[looked_at..] {
             self.findings.words.note(*node, fork.node(*node).serial, NodeWord::NotLookedAt);
@@ -119,40 +120,54 @@ impl Planner {
             || counted >= self.limit(self.unneeded.list().len());
         self.unneeded.update(&mut self.found);
         self.end_loop(fork.version(), context.fork_is_bare, limit_was_hit, now);
-        self.look_ahead(fork, context, is_going, now);
         unremovable
     }
 
-    /// Works out what the next look at each remembered node would find, where that is plain: so that
-    /// no loop has to run only to find the same.
+    /// Works out whether anybody would look again at each remembered node, where that is plain, so that
+    /// no loop has to run only to find the same; what a look would find is up to [`Self::simulate`].
+    /// Says of each what holds it, in words that depend on nothing but this loop: when the loop comes
+    /// that forgets it, that one may be left out.
     fn look_ahead(
         &mut self,
-        fork: &mut Fork<'_>,
+        fork: &Fork<'_>,
         context: &LoopContext<'_>,
         is_going: &impl Fn(NodeId) -> bool,
         now: SimTime,
     ) {
-        let settings = context.settings;
+        let words = &mut self.findings.words;
         for one in self.memory.entries_mut() {
             one.outlook = Outlook::Unknown;
-            let node = fork.node(one.node);
-            let Some(group) = node.group else { continue };
-            // What is only tried on the fork may be tried elsewhere by the next loop.
-            let is_plain = context.fork_is_bare
-                && context.is_ready(one.node)
-                && !settings.scale_down_delay_type_local
+            let Some(group) = fork.node(one.node).group else { continue };
+            let deleted_until = self.taints.of(fork, one.node).being_deleted_until(now);
+            if let Some(end) = deleted_until {
+                self.candidates.holds_until = self.candidates.holds_until.min(end);
+            }
+            let goes = is_going(one.node);
+            let is_plain = is_plain(context, one.node)
                 && !is_disabled_by_annotation(fork, one.node)
-                && !is_going(one.node)
-                && self.taints.of(fork, one.node).being_deleted_until(now).is_none();
-            if !is_plain {
+                && !goes
+                && deleted_until.is_none();
+            if !is_plain && !words.are_told {
                 continue;
             }
-            let min_size = fork.group(group).spec.min_size;
+            if context.targets[group.index()] <= fork.group(group).spec.min_size {
+                if is_plain {
+                    one.outlook = Outlook::Nothing;
+                }
+                continue;
+            }
             let found = self.utilization.read(fork, one.node, now);
-            let is_above = found.is_none_or(|(_, is_above)| is_above);
-            if context.targets[group.index()] <= min_size || is_above {
+            let reason = match found {
+                None => Some(UnremovableReason::UnexpectedError),
+                Some((_, is_above)) => is_above.then_some(UnremovableReason::NotUnderutilized),
+            };
+            if self.candidates.is_open(group) && !goes {
+                let word = reason.map_or_else(|| one.word(fork), |one| NodeWord::Stays(one, None));
+                words.note(one.node, one.serial, word);
+            }
+            if is_plain && reason.is_some() {
                 one.outlook = Outlook::Nothing;
-            } else if self.simulation.stays_stuck(fork, one, &self.rules, now) {
+            } else if is_plain && one.is_still_stuck(fork) {
                 one.outlook = Outlook::Same;
             }
         }
@@ -161,9 +176,10 @@ impl Planner {
     fn simulate(
         &mut self,
         fork: &mut Fork<'_>,
-        settings: &Settings,
+        context: &LoopContext<'_>,
         now: SimTime,
     ) -> Vec<(NodeId, UnremovableReason)> {
+        let settings = context.settings;
         let limit = self.limit(self.unneeded.list().len());
         let is_atomic: Vec<bool> = (0..fork.group_count())
             .map(|index| settings.of_group(&fork.group(GroupId::at(index)).spec).is_atomic)
@@ -172,7 +188,7 @@ impl Planner {
         let mut away = fork.fork();
         self.found.clear();
         self.found_atomic = 0;
-        for node in self.candidates.eligible.iter().copied() {
+        for (place, node) in self.candidates.eligible.iter().copied().enumerate() {
             if self.found.len() - self.found_atomic >= limit {
                 break;
             }
@@ -201,7 +217,8 @@ impl Planner {
             };
             let holds =
                 self.simulation.node_holds_until == SimTime::MAX && !self.simulation.used_hints;
-            self.memory.add(Remembered {
+            let comes_last = is_plain(context, node) && self.candidates.is_occupied(place);
+            let remembered = Remembered {
                 node,
                 serial: away.node(node).serial,
                 until: now + self.recheck_timeout,
@@ -209,12 +226,18 @@ impl Planner {
                 loop_number: self.simulation.hints.loop_number(),
                 surroundings: holds.then_some((away.version(), self.simulation.trace)),
                 stuck: stuck.map(|pod| (pod, away.pod(pod).serial)),
-                outlook: Outlook::Unknown,
-            });
+                outlook: if comes_last { Outlook::Same } else { Outlook::Unknown },
+            };
             self.findings.unremovable(node, reason);
-            let word = NodeWord::Stays(reason, stuck.filter(|_| reason.blocking_pod().is_none()));
-            self.findings.words.note(node, away.node(node).serial, word);
+            self.findings.words.note(node, remembered.serial, remembered.word(&away));
+            self.memory.add(remembered);
             unremovable.push((node, reason));
+        }
+        // A node with a pod to move that was not unneeded is looked at after all that are.
+        for one in self.memory.entries_mut().iter_mut().filter(|one| one.outlook == Outlook::Same) {
+            if !self.simulation.stays_stuck(&mut away, one, &self.rules, now) {
+                one.outlook = Outlook::Unknown;
+            }
         }
         unremovable
     }
@@ -326,4 +349,10 @@ impl Planner {
     pub(super) fn remembered(&self) -> impl Iterator<Item = (NodeId, UnremovableReason)> + '_ {
         self.memory.entries().iter().map(|one| (one.node, one.reason))
     }
+}
+
+/// Whether the next loop is surely to look at a node as this one would: what is only tried on the fork
+/// may be tried elsewhere by the next loop.
+fn is_plain(context: &LoopContext<'_>, node: NodeId) -> bool {
+    context.fork_is_bare && context.is_ready(node) && !context.settings.scale_down_delay_type_local
 }

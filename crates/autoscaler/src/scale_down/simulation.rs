@@ -79,22 +79,10 @@ impl Simulation {
         now: SimTime,
     ) -> Trial {
         self.used_hints = false;
-        self.node_holds_until = SimTime::MAX;
-        let mut awaits_completion = false;
-        self.pods.clear();
-        self.verdicts.clear();
-        for pod in &fork.node(node).pods {
-            let (verdict, is_of_kind) = self.verdicts.of(fork, *pod, rules, now, drain::judge);
-            if !is_of_kind && let Some(until) = drain::judged_until(fork, *pod, rules, now) {
-                self.node_holds_until = self.node_holds_until.min(until);
-            }
-            match verdict {
-                DrainVerdict::Skip | DrainVerdict::DaemonSet => {}
-                DrainVerdict::Move => self.pods.push(*pod),
-                DrainVerdict::AwaitCompletion => awaits_completion = true,
-                DrainVerdict::Blocked(reason) => return Trial::Blocked(*pod, reason),
-            }
-        }
+        let awaits_completion = match self.judge_pods(fork, node, rules, now) {
+            Ok(awaits_completion) => awaits_completion,
+            Err((pod, reason)) => return Trial::Blocked(pod, reason),
+        };
         // A pod that fits nowhere else settles it before anything is moved. Moving other pods only
         // takes room away, so that moving them first could not help it, unless it wants them near,
         // or away.
@@ -113,6 +101,34 @@ impl Simulation {
         self.note_trace(fork, node, first_moved);
         let is_risky = !drain::use_budgets(fork, &self.moved[first_moved..]);
         Trial::Removable { first_moved, is_risky, awaits_completion }
+    }
+
+    /// Lists the pods of a node that have to move, and says whether others are left to finish first;
+    /// or the first pod that cannot move.
+    fn judge_pods(
+        &mut self,
+        cluster: &Cluster,
+        node: NodeId,
+        rules: &DrainRules,
+        now: SimTime,
+    ) -> Result<bool, (PodId, BlockingReason)> {
+        self.node_holds_until = SimTime::MAX;
+        let mut awaits_completion = false;
+        self.pods.clear();
+        self.verdicts.clear();
+        for pod in &cluster.node(node).pods {
+            let (verdict, is_of_kind) = self.verdicts.of(cluster, *pod, rules, now, drain::judge);
+            if !is_of_kind && let Some(until) = drain::judged_until(cluster, *pod, rules, now) {
+                self.node_holds_until = self.node_holds_until.min(until);
+            }
+            match verdict {
+                DrainVerdict::Skip | DrainVerdict::DaemonSet => {}
+                DrainVerdict::Move => self.pods.push(*pod),
+                DrainVerdict::AwaitCompletion => awaits_completion = true,
+                DrainVerdict::Blocked(reason) => return Err((*pod, reason)),
+            }
+        }
+        Ok(awaits_completion)
     }
 
     /// The first pod that fits on no other node even now.
@@ -148,39 +164,31 @@ impl Simulation {
         self.search(fork, shape, node).is_some()
     }
 
-    /// Whether another look at a remembered node would find just the same: the same pod may not
-    /// move, or the pod that found no place still fits nowhere else. Time alone changes nothing about
-    /// that.
+    /// Whether another look at a remembered node, with the others away that can go, would find just the
+    /// same: the same pod may not move, or the pod that found no place still fits nowhere else. Time
+    /// alone changes nothing about that.
     pub(super) fn stays_stuck(
-        &self,
-        fork: &mut Fork<'_>,
+        &mut self,
+        away: &mut Fork<'_>,
         remembered: &Remembered,
         rules: &DrainRules,
         now: SimTime,
     ) -> bool {
-        let Some((id, serial)) = remembered.stuck else { return false };
-        let Some(pod) = fork.find_pod(id).filter(|pod| pod.serial == serial) else { return false };
-        let (shape, node) = (pod.shape, remembered.node);
-        if pod.node != Some(node) {
+        let node = remembered.node;
+        if !remembered.is_still_stuck(away) {
             return false;
         }
-        let mut stuck_moves = false;
-        for other in &fork.node(node).pods {
-            if drain::judged_until(fork, *other, rules, now).is_some() {
-                return false;
-            }
-            match drain::judge(fork, *other, rules, now) {
-                DrainVerdict::Blocked(reason) => {
-                    return remembered.reason == UnremovableReason::BlockedByPod(*other, reason);
-                }
-                DrainVerdict::Move => stuck_moves |= *other == id,
-                DrainVerdict::Skip | DrainVerdict::DaemonSet | DrainVerdict::AwaitCompletion => {}
+        let judged = self.judge_pods(away, node, rules, now);
+        if self.node_holds_until != SimTime::MAX {
+            return false;
+        }
+        match judged {
+            Err((pod, reason)) => remembered.reason == UnremovableReason::BlockedByPod(pod, reason),
+            Ok(_) => {
+                remembered.reason == UnremovableReason::NoPlaceToMovePods
+                    && self.find_stuck(away, node) == remembered.stuck.map(|(pod, _)| pod)
             }
         }
-        remembered.reason == UnremovableReason::NoPlaceToMovePods
-            && stuck_moves
-            && !fork.looks_beyond_nodes(shape)
-            && !fork.fits_elsewhere(shape, node)
     }
 
     /// Moves the pods, all or none. The node stays without them, so that its zone still counts; the

@@ -6,6 +6,8 @@ use plimsoll_core::drain::BlockingReason;
 use plimsoll_core::ids::{NodeId, PodId};
 use plimsoll_core::{Cluster, SimDuration, SimTime};
 
+use super::words::NodeWord;
+
 /// Why a node stays, in upstream's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum UnremovableReason {
@@ -97,6 +99,26 @@ pub(super) struct Remembered {
     pub(super) stuck: Option<(PodId, u64)>,
     /// What the next look would find, as of the end of the last loop.
     pub(super) outlook: Outlook,
+}
+
+impl Remembered {
+    /// Whether the pod that keeps the node is on it.
+    pub(super) fn is_still_stuck(&self, cluster: &Cluster) -> bool {
+        let on = |pod: PodId| cluster.find_pod(pod).and_then(|one| Some((one.serial, one.node?)));
+        self.stuck.is_some_and(|(pod, serial)| on(pod) == Some((serial, self.node)))
+    }
+
+    /// The word on the node while nothing else holds it.
+    pub(super) fn word(&self, cluster: &Cluster) -> NodeWord {
+        let is_gone = |(pod, serial): (PodId, u64)| {
+            cluster.find_pod(pod).is_none_or(|one| one.serial != serial)
+        };
+        if self.stuck.is_some_and(is_gone) {
+            return NodeWord::Stays(UnremovableReason::RecentlyUnremovable, None);
+        }
+        let stuck = self.stuck.filter(|_| self.reason.blocking_pod().is_none());
+        NodeWord::Stays(self.reason, stuck.map(|(pod, _)| pod))
+    }
 }
 
 /// What looking again at a remembered node would find while the cluster stays as it is.

@@ -104,7 +104,7 @@ fn live_through(
         return Ok(Some(Found::at_the_end("a replay twice gives the same bytes", message)));
     }
     count("loops that are left out change nothing");
-    let (once, with_every_loop) = (told_by_all(once), told_by_all(watched.report));
+    let (once, with_every_loop) = (as_text(&once), as_text(&watched.report));
     if once != with_every_loop {
         let message = first_difference(&once, &with_every_loop);
         return Ok(Some(Found::at_the_end("loops that are left out change nothing", message)));
@@ -115,12 +115,6 @@ fn live_through(
 fn unplayable(message: String) -> Trial {
     let failure = Some(Found::at_the_end("drawn scenarios can be played", message));
     Trial { failure, is_unplayable: true, ..Trial::default() }
-}
-
-/// A report without the words on single nodes and pods: what is found of them again and again is told
-/// by the loops that run.
-fn told_by_all(report: ReplayReport) -> String {
-    as_text(&ReplayReport { explanations: Default::default(), ..report })
 }
 
 fn as_text(report: &ReplayReport) -> String {

@@ -33,6 +33,7 @@ fn play(seed: u64, skips_idle_loops: bool) -> (String, u32) {
         stage.scale_down.keep_findings();
     }
     stage.tells_reasons = true;
+    stage.scale_down.tell_findings();
     for index in 0..8 {
         stage.add(&format!("node n{index} {} 4000", ["a", "b"][index % 2]));
     }

@@ -274,6 +274,10 @@ impl Stage {
                 self.write(&format!("{reason}"));
             }
         }
+        for finding in self.scale_down.take_findings() {
+            let (about, word, until) = (finding.about, finding.word, finding.until);
+            self.write(&format!("{about:?}: {}: {} until {until:?}", word.code, word.text));
+        }
         for action in &outcome.actions {
             self.carry_out(action);
         }
