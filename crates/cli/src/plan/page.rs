@@ -147,7 +147,7 @@ fn pods(plan: &Plan, width: usize) -> String {
 const FATES: [(&str, &str); 12] = [
     ("triggeredScaleUp", "triggered scale-up"),
     ("scaleUpFailed", "the scale-up failed"),
-    ("leftOver", "left over: the group that grows would hold it, but a limit kept it out"),
+    ("leftOver", "left over: a group would hold it, but a limit kept it out or the scale-up failed"),
     ("awaitEvaluation", "waits for the next loop: another group would help"),
     ("unschedulable", "no group helps"),
     ("fitsExisting", "fits on a node that is there or coming"),
