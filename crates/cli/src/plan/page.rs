@@ -146,7 +146,7 @@ fn pods(plan: &Plan, width: usize) -> String {
 /// In which order fates are told, what is done for a pod first.
 const FATES: [(&str, &str); 12] = [
     ("triggeredScaleUp", "triggered scale-up"),
-    ("scaleUpFailed", "the scale-up failed"),
+    ("scaleUpFailed", "triggered a failed scale-up"),
     ("leftOver", "left over: a group would hold it, but a limit kept it out or the scale-up failed"),
     ("awaitEvaluation", "waits for the next loop: another group would help"),
     ("unschedulable", "no group helps"),
