@@ -170,7 +170,8 @@ mod tests {
         let mut autoscaler = fixture.autoscaler(&flags);
         expect![[r#"
             full +1, small +1 (refused); Error, InCooldown, productive: true
-        "#]].assert_eq(&live_through(&mut fixture, &mut autoscaler, "small"));
+        "#]]
+        .assert_eq(&live_through(&mut fixture, &mut autoscaler, "small"));
         let outcomes = &autoscaler.last_loop().expect("a loop ran").outcomes;
         let outcomes: Vec<&str> = outcomes.iter().map(|(_, outcome)| outcome.as_str()).collect();
         assert_eq!(outcomes, ["triggeredScaleUp"]);

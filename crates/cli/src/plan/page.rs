@@ -147,7 +147,10 @@ fn pods(plan: &Plan, width: usize) -> String {
 const FATES: [(&str, &str); 12] = [
     ("triggeredScaleUp", "triggered scale-up"),
     ("scaleUpFailed", "triggered a failed scale-up"),
-    ("leftOver", "left over: a group would hold it, but a limit kept it out or the scale-up failed"),
+    (
+        "leftOver",
+        "left over: a group would hold it, but a limit kept it out or the scale-up failed",
+    ),
     ("awaitEvaluation", "waits for the next loop: another group would help"),
     ("unschedulable", "no group helps"),
     ("fitsExisting", "fits on a node that is there or coming"),
