@@ -39,15 +39,16 @@ fn room_is_kept_free_asked_for_and_given_back() {
     lines.sort_by_key(|(at, _)| *at);
     let mut story = String::new();
     for (at, line) in lines {
-        writeln!(story, "{} {line}", at - start).expect("writing to a text");
+        let told = format!("{} {line}", at - start);
+        writeln!(story, "{}", told.trim_end()).expect("writing to a text");
     }
     expect![[r#"
         0s workers 0 -> 1
         0s workers 1 -> 2
         0s CapacityBuffer shop/spare: capacity buffer 2 fake pods triggered scale-up: [{workers 0->1 (max: 8)}]
         0s CapacityBuffer shop/spare: ReadyForProvisioning=True AttributesSetSuccessfully: ready
-        0s CapacityBuffer shop/spare: LimitedByQuotas=False ResourceQuotasAllocated: 
-        0s CapacityBuffer shop/spare: Provisioning=True FakePodsInjected: 
+        0s CapacityBuffer shop/spare: LimitedByQuotas=False ResourceQuotasAllocated:
+        0s CapacityBuffer shop/spare: Provisioning=True FakePodsInjected:
         0s CapacityBuffer shop/spare: capacity buffer 2 fake pods triggered scale-up: [{workers 1->2 (max: 8)}]
         1m30s web-807227fc-1 waited 1m30s
         1m30s web-807227fc-2 waited 1m30s
