@@ -1,11 +1,12 @@
 //! The gate: everything a change must pass, in the order in which it fails cheapest.
-#![expect(clippy::print_stdout, reason = "the gate shows each command it runs")]
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
+
+use crate::output;
 
 /// Runs format check, lints, tests and documentation, and stops at the first that fails.
 ///
@@ -19,7 +20,8 @@ pub fn run(root: &Path) -> anyhow::Result<()> {
     run_cargo(root, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])?;
     let counts = run_tests(root, &["test", "--workspace", "--no-fail-fast"])?;
     run_cargo(root, &["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")])?;
-    println!("{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.ignored);
+    let TestCounts { passed, failed, ignored } = counts;
+    output::line(&format!("{passed} passed, {failed} failed, {ignored} skipped"))?;
     ensure!(counts.passed > 0, "cargo test ran no test");
     Ok(())
 }
@@ -54,7 +56,7 @@ impl TestCounts {
 
 fn run_cargo(root: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<()> {
     let shown = show_command(arguments, variables);
-    println!("+ {shown}");
+    output::line(&format!("+ {shown}"))?;
     let status = Command::new(crate::cargo_program())
         .args(arguments)
         .envs(variables.iter().copied())
@@ -68,7 +70,7 @@ fn run_cargo(root: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> any
 /// Like `run_cargo`, but reads the output on its way to the terminal to count the tests.
 fn run_tests(root: &Path, arguments: &[&str]) -> anyhow::Result<TestCounts> {
     let shown = show_command(arguments, &[]);
-    println!("+ {shown}");
+    output::line(&format!("+ {shown}"))?;
     let mut child = Command::new(crate::cargo_program())
         .args(arguments)
         .current_dir(root)
@@ -80,7 +82,7 @@ fn run_tests(root: &Path, arguments: &[&str]) -> anyhow::Result<TestCounts> {
     for line in BufReader::new(output).split(b'\n') {
         let line = line.with_context(|| format!("cannot read the output of {shown}"))?;
         let line = String::from_utf8_lossy(&line);
-        println!("{line}");
+        output::line(&line)?;
         counts.add_line(&line);
     }
     let status = child.wait().with_context(|| format!("cannot wait for {shown}"))?;

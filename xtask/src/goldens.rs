@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use plimsoll_replay::goldens::{CaseResult, JUDGED_SUITES, check_suite};
 
+use crate::output;
+
 /// How many differing cases are printed in full.
 const CASES_SHOWN_MAX: usize = 5;
 /// How much of a value is printed.
@@ -13,25 +15,24 @@ const VALUE_LENGTH_MAX: usize = 1200;
 ///
 /// # Errors
 /// When a folder cannot be judged, and when a case differs.
-#[expect(clippy::print_stdout, reason = "a chore talks to a terminal")]
 pub fn run(folders: &[&str]) -> anyhow::Result<()> {
     let mut differing = 0;
     for folder in folders_of(folders) {
         let result = check_suite(&folder)?;
         let (agreeing, fields) = result.fields();
-        println!(
+        output::line(&format!(
             "{}: {} of {} cases, {agreeing} of {fields} fields",
             result.suite,
             result.agreeing_cases(),
             result.cases.len(),
-        );
+        ))?;
         let differ = result.cases.iter().filter(|case| !case.differences.is_empty());
         for case in differ.clone().take(CASES_SHOWN_MAX) {
-            print!("{}", describe(case));
+            output::line(describe(case).trim_end())?;
         }
         let names: Vec<&str> = differ.clone().map(|case| case.name.as_str()).collect();
         if !names.is_empty() {
-            println!("  differing: {}", names.join(", "));
+            output::line(&format!("  differing: {}", names.join(", ")))?;
         }
         differing += names.len();
     }

@@ -3,6 +3,7 @@
 
 pub mod gate;
 pub mod goldens;
+pub mod output;
 pub mod tidy;
 
 use std::path::Path;

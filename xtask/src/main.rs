@@ -1,9 +1,9 @@
 //! `cargo xtask <chore>`: the chores of the workspace by name.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to a terminal")]
 
+use std::io::Write;
 use std::process::ExitCode;
 
-use xtask::{gate, goldens, tidy, workspace_root};
+use xtask::{gate, goldens, output, tidy, workspace_root};
 
 /// What `cargo xtask` alone, or with a name it does not know, answers.
 const USAGE: &str = "\
@@ -25,14 +25,14 @@ fn main() -> ExitCode {
         ["tidy"] => run_tidy(),
         ["goldens", folders @ ..] => goldens::run(folders),
         _ => {
-            eprintln!("{USAGE}");
+            complain(USAGE);
             return ExitCode::from(EXIT_USAGE);
         }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("xtask: {error:#}");
+            complain(&format!("xtask: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -42,8 +42,14 @@ fn main() -> ExitCode {
 fn run_tidy() -> anyhow::Result<()> {
     let findings = tidy::check_workspace(workspace_root())?;
     for finding in &findings {
-        println!("{finding}");
+        output::line(&finding.to_string())?;
     }
     anyhow::ensure!(findings.is_empty(), "{} untidy places", findings.len());
     Ok(())
+}
+
+/// Tells why there is no result.
+fn complain(text: &str) {
+    // Nobody is left to be told that stderr is closed.
+    let _closed = writeln!(std::io::stderr(), "{text}");
 }
