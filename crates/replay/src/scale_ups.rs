@@ -63,11 +63,12 @@ pub(crate) fn replay(
             Some(mut autoscaler) => {
                 let mut ledger = Ledger::open(&mut world, decided_at);
                 let known = ledger.scale_ups.len();
+                let flags = autoscaler.limits();
                 let course = Course {
                     start: decided_at,
                     end: decided_at + BURST_WINDOW,
                     scan_interval: settings.scan_interval,
-                    frequent_loops: strategy.has_frequent_loops(settings),
+                    frequent_loops: flags.is_some_and(|flags| flags.frequent_loops_enabled),
                 };
                 let scaled_by = Some(autoscaler.as_mut() as _);
                 driver::drive(&mut world, scaled_by, &course, &mut ledger, &mut |_| {})?;

@@ -91,15 +91,6 @@ impl Strategy {
     }
 }
 
-impl Strategy {
-    /// Whether loops also run between those of the scan interval, where upstream's would: only its
-    /// own rules know such loops.
-    #[must_use]
-    pub fn has_frequent_loops(self, settings: &Settings) -> bool {
-        self == Strategy::ClusterAutoscaler && settings.frequent_loops_enabled
-    }
-}
-
 impl fmt::Display for Strategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
