@@ -1,9 +1,11 @@
 //! What no strategy may ask for, whatever its rules: held against every decision before anyone acts.
 //!
-//! [`check`] is cheap and is asked of every decision, wherever it is carried out. What takes more
-//! (naive simulations, memory of earlier loops) is in the modules below and is asked by
-//! `plimsoll sim fuzz`. They count anew what strategies keep books on, and share no code with them
-//! beyond the cluster itself.
+//! The driver asks what is cheap of every decision and step, wherever it is carried out: [`check`],
+//! [`check_limits`], [`Retries::check`], and what becomes of pods ([`check_moves`],
+//! [`check_deletion`], [`check_eviction`]). `plimsoll sim fuzz`, which runs under the same driver, adds
+//! what takes more: naive simulations and memory of every machine ([`check_places`],
+//! [`check_pods_left`], [`Retries::look`], [`Unregistered`]). These count anew what strategies keep
+//! books on, and share no code with them beyond the cluster itself.
 
 mod limits;
 mod moves;
@@ -16,13 +18,11 @@ pub use retries::Retries;
 pub use unregistered::Unregistered;
 
 mod pods;
-mod refusals;
 
 pub use pods::{check_deletion, check_eviction, check_moves};
-pub use refusals::RefusalWatch;
 
 use plimsoll_core::ids::{GroupId, NodeId, PodId};
-use plimsoll_core::{Cluster, SimDuration, SimTime};
+use plimsoll_core::{Cluster, SimDuration};
 use thiserror::Error;
 
 use crate::action::Action;
@@ -97,14 +97,6 @@ pub enum Violation {
         node: String,
         /// The pod.
         pod: String,
-    },
-    /// A group that the cloud refused to enlarge is asked for more too soon.
-    #[error("group {group} is asked for more although it was refused at {refused_at}")]
-    BackoffIgnored {
-        /// The group.
-        group: String,
-        /// When it was refused.
-        refused_at: SimTime,
     },
     /// A budget forbids an eviction that was taken for done.
     #[error("pod {pod} was evicted although disruption budget {budget} allows no disruption")]

@@ -5,7 +5,7 @@
 //! quiet, and the strategy's loop runs if one is due. Loops that provably decide nothing are left
 //! out, so that an idle day costs nothing.
 
-use plimsoll_autoscaler::invariants::{self, RefusalWatch};
+use plimsoll_autoscaler::invariants::{self, Retries};
 use plimsoll_autoscaler::{Action, Decision, NodeAutoscaler, Outcome};
 use plimsoll_core::{SimDuration, SimTime};
 use plimsoll_sim::{Command, World};
@@ -95,8 +95,9 @@ pub fn drive<'a>(
     progress: &mut dyn FnMut(SimTime),
 ) -> Result<(), DriveError> {
     ledger.name_strategy(strategy.as_ref().map_or("", |one| one.name()));
-    let (trigger, watch) = (Trigger::default(), RefusalWatch::default());
-    let mut drive = Drive { world, strategy, course, ledger, last_loop: None, trigger, watch };
+    let retries = strategy.as_ref().and_then(|one| one.limits()).map(Retries::new);
+    let trigger = Trigger::default();
+    let mut drive = Drive { world, strategy, course, ledger, last_loop: None, trigger, retries };
     if course.start < course.end {
         // What waits at the start is scheduled then, whether or not anything happens or anyone scales.
         progress(course.start);
@@ -118,7 +119,8 @@ struct Drive<'a> {
     ledger: &'a mut Ledger,
     last_loop: Option<LastLoop>,
     trigger: Trigger,
-    watch: RefusalWatch,
+    /// `None`: the strategy leaves no group alone.
+    retries: Option<Retries>,
 }
 
 impl Drive<'_> {
@@ -248,7 +250,9 @@ impl Drive<'_> {
         if outcome == Outcome::Done {
             self.require(forbidden, at)?;
         }
-        self.watch.note(action, &outcome, at);
+        if let Some(retries) = &mut self.retries {
+            retries.observe(action, &outcome, at);
+        }
         self.ledger.after_action(action, &outcome, at);
         if let Some(strategy) = self.strategy.as_deref_mut() {
             strategy.observe(action, &outcome, &self.world.cluster, at);
@@ -264,7 +268,10 @@ impl Drive<'_> {
         if let Some(settings) = self.strategy.as_ref().and_then(|one| one.limits()) {
             verdict = verdict
                 .and_then(|()| invariants::check_limits(cluster, settings, actions))
-                .and_then(|()| self.watch.check(cluster, settings, actions, at))
+                .and_then(|()| match &self.retries {
+                    Some(retries) => retries.check(cluster, actions, at),
+                    None => Ok(()),
+                })
                 .and_then(|()| invariants::check_moves(cluster, settings, actions, at));
         }
         self.require(verdict, at)

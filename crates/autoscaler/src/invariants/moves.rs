@@ -1,4 +1,7 @@
 //! Where the pods of nodes that go could go: searched without any of the planner's cleverness.
+//!
+//! What `pods` asks of every decision goes by the same drain rules as the strategies, and asks about
+//! one pod at a time; this reads the rules anew and places all pods at once, which may take long.
 
 use plimsoll_core::ids::{NodeId, PodId};
 use plimsoll_core::{Cluster, Fork, Pod, PodSpec, SimDuration, SimTime};

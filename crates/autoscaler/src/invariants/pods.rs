@@ -1,4 +1,6 @@
-//! What may become of pods when nodes go.
+//! What may become of pods when nodes go, as cheaply as a driver can ask it of every decision: each
+//! pod by itself, by the rules of [`drain`]. Whether all of them have places at one time, and whether
+//! these rules are right, is asked by `moves`, which only the fuzzer can afford.
 
 use plimsoll_core::drain::{self, DrainVerdict};
 use plimsoll_core::ids::{NodeId, PodId};

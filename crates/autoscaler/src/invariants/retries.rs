@@ -1,4 +1,6 @@
-//! A group that fails is left alone for a while.
+//! A group that fails is left alone for a while. The driver holds refusals alone; the fuzzer also looks
+//! for machines that failed ([`Retries::look`]), which goes through lists that a long replay would
+//! go through in vain.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! Claims about what no strategy may ask for.
 
 use expect_test::expect;
-use plimsoll_core::{PodSpec, SimDuration, SimTime};
+use plimsoll_core::{PodSpec, SimTime};
 
 use super::*;
 use crate::action::{DeletionCause, Outcome};
@@ -130,28 +130,6 @@ fn no_pod_is_lost_with_its_node() {
     expect![[r#"
         node n1 is deleted while pod shop/web-1 runs on it
         fine
-        fine"#]]
-    .assert_eq(&lines.join("\n"));
-}
-
-#[test]
-fn a_refused_group_is_not_asked_again_during_its_back_off() {
-    let mut fixture = Fixture::default();
-    let group = fixture.group("a", 0, 9, "4", "16Gi");
-    let flags = fixture.settings(&[("initial-node-group-backoff-duration", "5m")]);
-    let increase = Action::IncreaseSize { group, delta: 1 };
-    let mut watch = RefusalWatch::default();
-    let at = |seconds: i64| SimTime(0) + SimDuration::from_secs(seconds);
-    let verdict = |watch: &RefusalWatch, seconds| {
-        text(watch.check(&fixture.cluster, &flags, std::slice::from_ref(&increase), at(seconds)))
-    };
-    let before = verdict(&watch, 0);
-    watch.note(&increase, &Outcome::Refused("no quota".to_owned()), at(0));
-    let lines = [before, verdict(&watch, 10), verdict(&watch, 299), verdict(&watch, 310)];
-    expect![[r#"
-        fine
-        group a is asked for more although it was refused at 1970-01-01T00:00:00Z
-        group a is asked for more although it was refused at 1970-01-01T00:00:00Z
         fine"#]]
     .assert_eq(&lines.join("\n"));
 }

@@ -1,14 +1,13 @@
 //! A strategy that is looked at while it decides.
 //!
-//! It runs every loop, asks twice, and holds each answer against the invariants. It takes no part:
-//! what it decides is what the strategy decides.
+//! It runs every loop, asks twice, and holds each answer against the invariants that the driver does not
+//! hold it against already. It takes no part: what it decides is what the strategy decides.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use plimsoll_autoscaler::invariants::{self, Places, Retries, Unregistered, Violation};
-use plimsoll_autoscaler::scale_up::Increase;
 use plimsoll_autoscaler::{
     Action, ClusterAutoscaler, Decision, Finding, NodeAutoscaler, Outcome, Settings, Threshold,
     ThresholdSettings,
@@ -177,7 +176,6 @@ impl Watched {
     fn hold_decision(&mut self, cluster: &mut Fork<'_>, decision: &Decision, now: SimTime) {
         let mut findings = self.findings.borrow_mut();
         let actions = &decision.actions;
-        findings.hold("groups stay within their sizes", now, invariants::check(cluster, actions));
         let Subject::ClusterAutoscaler(strategy) = &self.subject else { return };
         let retries = self.retries.check(cluster, actions, now);
         findings.hold("a group that fails is left alone", now, retries);
@@ -188,10 +186,6 @@ impl Watched {
             let counted = self.unregistered.check_upcoming(cluster, group, upcoming, now);
             findings.hold("a machine that never registers is not counted", now, counted);
         }
-        let Some(report) = strategy.last_loop() else { return };
-        let for_pods = as_actions(&report.scale_up.increases);
-        let limits = invariants::check_limits(cluster, &self.settings, &for_pods);
-        findings.hold("the cluster stays within its limits", now, limits);
         let starts = invariants::nodes_that_start_to_go(cluster, actions);
         if starts.is_empty() {
             return;
@@ -309,8 +303,6 @@ impl NodeAutoscaler for Watched {
         }
         {
             let mut findings = self.findings.borrow_mut();
-            let sizes = invariants::check(cluster, &actions);
-            findings.hold("groups stay within their sizes", now, sizes);
             let left = invariants::check_pods_left(cluster, &self.settings, &actions, now);
             findings.hold("no pod is lost with its node", now, left);
         }
@@ -333,11 +325,4 @@ impl NodeAutoscaler for Watched {
         }
         self.subject.as_dyn().observe(action, outcome, cluster, now);
     }
-}
-
-fn as_actions(increases: &[Increase]) -> Vec<Action> {
-    increases
-        .iter()
-        .map(|one| Action::IncreaseSize { group: one.group, delta: one.to - one.from })
-        .collect()
 }
