@@ -13,6 +13,7 @@ use plimsoll_core::{
 };
 
 use crate::action::{Action, Outcome};
+use crate::finding::{About, Finding};
 use crate::settings::{SettingValue, Settings};
 use crate::{ClusterAutoscaler, Decision, NodeAutoscaler, Subject};
 
@@ -230,6 +231,39 @@ impl Fixture {
         self.now += SimDuration::from_secs(seconds);
         let decision = self.decide(strategy);
         self.describe(&decision)
+    }
+
+    /// What the loop that comes `seconds` later tells, one finding a line.
+    pub(crate) fn told(&mut self, seconds: i64, strategy: &mut impl NodeAutoscaler) -> String {
+        let start = self.now;
+        self.after(seconds, strategy);
+        let pod = |serial: &u64| {
+            let found = self.cluster.pods().find(|(_, pod)| pod.serial == *serial);
+            found.map_or("?".to_owned(), |(_, pod)| pod.name.to_string())
+        };
+        let line = |finding: Finding| {
+            let about = match &finding.about {
+                About::Pods(serials) => serials.iter().map(pod).collect::<Vec<_>>().join(" "),
+                About::Node(serial) => {
+                    let found = self.cluster.nodes().find(|(_, node)| node.serial == *serial);
+                    found.map_or("?".to_owned(), |(_, node)| node.name.to_string())
+                }
+                About::Group(group) => format!("group {}", self.cluster.group(*group).spec.name),
+                About::Cluster => "cluster".to_owned(),
+            };
+            let until =
+                finding.until.map_or_else(String::new, |at| format!(" until +{}", at - start));
+            let groups: Vec<String> = finding
+                .word
+                .groups
+                .iter()
+                .map(|(group, said)| format!("\n  {group}: {said}"))
+                .collect();
+            let (code, text) = (finding.word.code, finding.word.text);
+            format!("{about}: {code}: {text}{until}{}", groups.concat())
+        };
+        let lines: Vec<String> = strategy.take_findings().into_iter().map(line).collect();
+        lines.join("\n")
     }
 
     pub(crate) fn carry_out(&mut self, action: &Action) {

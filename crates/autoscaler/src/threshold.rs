@@ -13,9 +13,11 @@
 //! It looks at no prices, and does not ask whether the evicted pods fit elsewhere. Machines that
 //! could not be made are given up in the loop that sees them.
 
+mod findings;
+
 use std::sync::Arc;
 
-use plimsoll_core::drain::{DrainRules, DrainVerdict, is_daemon_set_pod, judge};
+use plimsoll_core::drain::{BlockingReason, DrainRules, DrainVerdict, is_daemon_set_pod, judge};
 use plimsoll_core::ids::{GroupId, NodeId, PodId, ShapeId};
 use plimsoll_core::taints::{Taint, TaintEffect};
 use plimsoll_core::{Cluster, Fork, Node, SimDuration, SimTime};
@@ -26,7 +28,8 @@ use crate::registry::Registry;
 use crate::scale_up::template::Templates;
 use crate::settings::Settings;
 use crate::taints::TO_BE_DELETED;
-use crate::{Decision, NodeAutoscaler, Reason, Subject};
+use crate::{Decision, Finding, NodeAutoscaler, Reason, Subject};
+use findings::{Findings, FoundOfNode, FoundOfPod};
 
 /// A drain that has not ended by then is given up: evictions are refused, and would be for ever.
 pub const DRAIN_GIVEN_UP_AFTER: SimDuration = SimDuration::from_mins(2);
@@ -72,6 +75,7 @@ pub struct Threshold {
     last_action_at: Option<SimTime>,
     draining: Option<Draining>,
     told_of_misfits: bool,
+    findings: Findings,
 }
 
 /// A node on its way out.
@@ -99,6 +103,7 @@ impl Threshold {
             last_action_at: None,
             draining: None,
             told_of_misfits: false,
+            findings: Findings::default(),
         }
     }
 
@@ -133,16 +138,69 @@ impl Threshold {
                 continue;
             }
             self.told_of_misfits = false;
+            self.tell_triggered(fork, waiting, (group, target), now);
             let text =
                 format!("{} pods wait: one more node, {target}->{}", waiting.len(), target + 1);
             decision.reasons.push(Reason { subject: Subject::Group(name), text });
             decision.actions.push(Action::IncreaseSize { group, delta: 1 });
             return;
         }
+        self.findings.note_pods(fork, waiting.iter().copied(), FoundOfPod::NoGroup);
         if !std::mem::replace(&mut self.told_of_misfits, true) {
             let text =
                 format!("{} pods wait, and no group with room would hold any", waiting.len());
             decision.reasons.push(Reason { subject: Subject::Cluster, text });
+        }
+    }
+
+    /// Tells which pods a new node is for: those that it would hold.
+    fn tell_triggered(
+        &mut self,
+        fork: &mut Fork<'_>,
+        waiting: &[PodId],
+        (group, from): (GroupId, u32),
+        now: SimTime,
+    ) {
+        if !self.findings.are_told {
+            return;
+        }
+        let would_hold = |pod: &PodId| {
+            let shape = fork.pod(*pod).shape;
+            self.would_hold_one(fork, group, &[shape], now)
+        };
+        let (held, others): (Vec<PodId>, Vec<PodId>) =
+            waiting.iter().copied().partition(would_hold);
+        let triggered = FoundOfPod::Triggered { group, from, at: now };
+        self.findings.note_pods(fork, held.into_iter(), triggered);
+        self.findings.note_pods(fork, others.into_iter(), FoundOfPod::OthersFirst);
+    }
+
+    /// Tells what holds each node that belongs to a group, as the choice of `emptiest` saw it.
+    fn tell_nodes(
+        &mut self,
+        fork: &Fork<'_>,
+        emptiest: Option<NodeId>,
+        may_shrink: &impl Fn(GroupId) -> bool,
+        now: SimTime,
+    ) {
+        if !self.findings.are_told {
+            return;
+        }
+        for (group, _) in fork.groups() {
+            self.findings.note_group(fork, group, !may_shrink(group));
+        }
+        let rules = DrainRules::default();
+        for (id, node) in fork.nodes() {
+            if Some(id) == emptiest || !node.group.is_some_and(may_shrink) {
+                continue;
+            }
+            let found = match keeper(fork, node, &rules, now) {
+                Some((pod, reason)) => {
+                    FoundOfNode::KeptBy { pod, serial: fork.pod(pod).serial, reason }
+                }
+                None => FoundOfNode::OthersFirst,
+            };
+            self.findings.note_node(fork, id, found);
         }
     }
 
@@ -174,25 +232,26 @@ impl Threshold {
             let given_up = u32::try_from(given_up).unwrap_or(u32::MAX);
             fork.group(id).target_size.saturating_sub(given_up)
         };
+        let may_shrink = |id: GroupId| size(id) > fork.group(id).spec.min_size;
         let rules = DrainRules::default();
         let draw = draw(self.settings.seed, now, 0);
         let emptiest = fork
             .nodes()
-            .filter(|(_, node)| {
-                node.group.is_some_and(|group| size(group) > fork.group(group).spec.min_size)
-            })
-            .filter(|(_, node)| may_go(fork, node, &rules, now))
+            .filter(|(_, node)| node.group.is_some_and(may_shrink))
+            .filter(|(_, node)| keeper(fork, node, &rules, now).is_none())
             .min_by(|(one, _), (other, _)| {
                 let rank = |node: NodeId| (u64::from(node.0) + 1).wrapping_mul(draw | 1);
                 let by_use = fullness(fork, *one).total_cmp(&fullness(fork, *other));
                 by_use.then_with(|| rank(*one).cmp(&rank(*other)))
             });
+        self.tell_nodes(fork, emptiest.map(|(id, _)| id), &may_shrink, now);
         let Some((id, node)) = emptiest else { return };
         let moves = pods_to_move(fork, id, now);
         let cause = match moves.is_empty() {
             true => DeletionCause::Empty,
             false => DeletionCause::Underutilized,
         };
+        self.findings.note_node(fork, id, FoundOfNode::Started(cause));
         self.draining = Some(Draining {
             node: id,
             node_serial: node.serial,
@@ -219,6 +278,7 @@ impl Threshold {
             return evictions(fork, &moves);
         }
         self.draining = None;
+        self.findings.forget_node(draining.node);
         let mut taints = fork.node_taints(draining.node).to_vec();
         taints.retain(|taint| taint.key != TO_BE_DELETED);
         let reason = format!("{} pods could not be evicted", moves.len());
@@ -234,6 +294,22 @@ impl Threshold {
         };
         self.draining = self.draining.filter(alive);
         self.draining
+    }
+
+    /// Tells what holds all pods that wait.
+    fn tell_of_waiting(&mut self, cluster: &Cluster, found: FoundOfPod) {
+        if self.findings.are_told {
+            self.findings.note_pods(cluster, waiting_pods(cluster).into_iter(), found);
+        }
+    }
+
+    /// Tells of all nodes that the cluster is used too much for any of them to go.
+    fn tell_of_use(&mut self, cluster: &Cluster) {
+        if self.findings.are_told {
+            for (id, _) in cluster.nodes().filter(|(_, node)| node.group.is_some()) {
+                self.findings.note_node(cluster, id, FoundOfNode::ClusterIsUsed);
+            }
+        }
     }
 
     /// Whether both averages are below their limits.
@@ -260,6 +336,7 @@ impl NodeAutoscaler for Threshold {
 
     fn decide(&mut self, cluster: &mut Fork<'_>, now: SimTime) -> Decision {
         let mut decision = Decision::default();
+        self.findings.begin();
         self.registry.update(cluster, &self.flags, now);
         if let Err(text) = self.templates.remember(cluster, &self.registry, &self.flags, now) {
             decision.reasons.push(Reason { subject: Subject::Cluster, text });
@@ -269,25 +346,41 @@ impl NodeAutoscaler for Threshold {
             decision.actions.push(Action::DeleteInstances { group, ids, reason: "CreationFailed" });
         }
         if let Some(draining) = self.drain_in_progress(cluster) {
+            self.tell_of_waiting(cluster, FoundOfPod::Draining(draining.node));
             decision.actions.extend(self.continue_drain(cluster, draining, now));
             return decision;
         }
         if let Some(ends) = self.cooldown_ends().filter(|ends| *ends > now) {
             // A deletion that the cloud refuses is asked for again in the next loop.
             decision.idle_until = decision.actions.is_empty().then_some(ends);
+            self.tell_of_waiting(cluster, FoundOfPod::Cooldown(ends));
             return decision;
         }
         let waiting = waiting_pods(cluster);
         if waiting.len() > usize::try_from(self.settings.pending_pods_above).unwrap_or(usize::MAX) {
             self.scale_up(cluster, &waiting, now, &mut decision);
-        } else if self.is_mostly_idle(cluster) {
-            self.scale_down(cluster, &failed, now, &mut decision);
+        } else {
+            let too_few = FoundOfPod::TooFewWait(self.settings.pending_pods_above);
+            self.findings.note_pods(cluster, waiting.iter().copied(), too_few);
+            if self.is_mostly_idle(cluster) {
+                self.scale_down(cluster, &failed, now, &mut decision);
+            } else {
+                self.tell_of_use(cluster);
+            }
         }
         if decision.actions.is_empty() && !self.registry.changed() {
             let next = self.registry.next_change(cluster, now);
             decision.idle_until = Some(next.min(drains_change_at(cluster, now)));
         }
         decision
+    }
+
+    fn tell_findings(&mut self) {
+        self.findings.are_told = true;
+    }
+
+    fn take_findings(&mut self) -> Vec<Finding> {
+        self.findings.take()
     }
 
     fn resume(&mut self, cluster: &Cluster, now: SimTime) -> Vec<Action> {
@@ -307,7 +400,12 @@ impl NodeAutoscaler for Threshold {
 
     fn observe(&mut self, action: &Action, outcome: &Outcome, _cluster: &Cluster, now: SimTime) {
         match (action, outcome) {
-            (Action::IncreaseSize { .. }, _) => self.last_action_at = Some(now),
+            (Action::IncreaseSize { .. }, outcome) => {
+                self.last_action_at = Some(now);
+                if let Outcome::Refused(words) = outcome {
+                    self.findings.note_refusal(words);
+                }
+            }
             (Action::DeleteNode { .. }, Outcome::Done) => {
                 self.last_action_at = Some(now);
                 self.draining = None;
@@ -342,12 +440,18 @@ fn failed_machines(cluster: &Cluster) -> Vec<(GroupId, Vec<Arc<str>>)> {
         .collect()
 }
 
-fn may_go(cluster: &Cluster, node: &Node, rules: &DrainRules, now: SimTime) -> bool {
-    let stays = |pod: &PodId| {
-        let verdict = judge(cluster, *pod, rules, now);
-        matches!(verdict, DrainVerdict::Blocked(_) | DrainVerdict::AwaitCompletion)
-    };
-    !node.pods.iter().any(stays)
+/// The first pod that keeps its node, and why; without a reason, as it may finish first.
+fn keeper(
+    cluster: &Cluster,
+    node: &Node,
+    rules: &DrainRules,
+    now: SimTime,
+) -> Option<(PodId, Option<BlockingReason>)> {
+    node.pods.iter().find_map(|pod| match judge(cluster, *pod, rules, now) {
+        DrainVerdict::Blocked(reason) => Some((*pod, Some(reason))),
+        DrainVerdict::AwaitCompletion => Some((*pod, None)),
+        DrainVerdict::Skip | DrainVerdict::DaemonSet | DrainVerdict::Move => None,
+    })
 }
 
 /// The pods that have to leave before the node can go: all but DaemonSets' and mirror pods.

@@ -3,40 +3,7 @@
 use expect_test::expect;
 
 use super::*;
-use crate::finding::About;
 use crate::fixture::{Fixture, pod_spec};
-
-/// What the loop that comes `seconds` later tells, one finding a line.
-fn told(fixture: &mut Fixture, seconds: i64, autoscaler: &mut ClusterAutoscaler) -> String {
-    let start = fixture.now;
-    fixture.after(seconds, autoscaler);
-    let pod = |serial: &u64| {
-        let found = fixture.cluster.pods().find(|(_, pod)| pod.serial == *serial);
-        found.map_or("?".to_owned(), |(_, pod)| pod.name.to_string())
-    };
-    let line = |finding: Finding| {
-        let about = match &finding.about {
-            About::Pods(serials) => serials.iter().map(pod).collect::<Vec<_>>().join(" "),
-            About::Node(serial) => {
-                let found = fixture.cluster.nodes().find(|(_, node)| node.serial == *serial);
-                found.map_or("?".to_owned(), |(_, node)| node.name.to_string())
-            }
-            About::Group(group) => format!("group {}", fixture.cluster.group(*group).spec.name),
-            About::Cluster => "cluster".to_owned(),
-        };
-        let until = finding.until.map_or_else(String::new, |at| format!(" until +{}", at - start));
-        let groups: Vec<String> = finding
-            .word
-            .groups
-            .iter()
-            .map(|(group, said)| format!("\n  {group}: {said}"))
-            .collect();
-        let (code, text) = (finding.word.code, finding.word.text);
-        format!("{about}: {code}: {text}{until}{}", groups.concat())
-    };
-    let lines: Vec<String> = autoscaler.take_findings().into_iter().map(line).collect();
-    lines.join("\n")
-}
 
 fn telling(fixture: &Fixture, flags: &[(&str, &str)]) -> ClusterAutoscaler {
     let mut autoscaler = fixture.autoscaler(flags);
@@ -59,10 +26,10 @@ fn a_pod_is_told_each_time_that_something_else_holds_it() {
         api-1 api-2: triggeredScaleUp: pod triggered scale-up: [{a 0->1 (max: 9)}]
         group full: NodeGroupMinSizeReached: group full is at its minimum size of 0
         cluster: InCooldown: scale-down is in cooldown (scale-down-delay-after-add 10m) until +10m"#]]
-    .assert_eq(&told(&mut fixture, 0, &mut autoscaler));
+    .assert_eq(&fixture.told(0, &mut autoscaler));
     expect!["api-1 api-2: fitsUpcoming: a node of a that is on its way has room for it"]
-        .assert_eq(&told(&mut fixture, 10, &mut autoscaler));
-    assert_eq!(told(&mut fixture, 10, &mut autoscaler), "", "nothing else holds them");
+        .assert_eq(&fixture.told(10, &mut autoscaler));
+    assert_eq!(fixture.told(10, &mut autoscaler), "", "nothing else holds them");
 }
 
 #[test]
@@ -92,17 +59,14 @@ fn a_node_is_told_when_it_becomes_unneeded_and_when_it_no_longer_is() {
     expect![[r#"
         a-1: NotUnderutilized: 75.0 % of its cpu is requested, above the threshold of 50 %
         a-2: Unneeded: nothing on it would have to move until +10m0.001s"#]]
-    .assert_eq(&told(&mut fixture, 0, &mut autoscaler));
-    assert_eq!(told(&mut fixture, 10, &mut autoscaler), "", "both stay what they were");
+    .assert_eq(&fixture.told(0, &mut autoscaler));
+    assert_eq!(fixture.told(10, &mut autoscaler), "", "both stay what they were");
     fixture.running("lone", 1, &pod_spec("1500m", "1Gi"), second);
-    expect!["a-2: NoPlaceToMovePods: pod shop/lone-1 fits on no other node"].assert_eq(&told(
-        &mut fixture,
-        10,
-        &mut autoscaler,
-    ));
+    expect!["a-2: NoPlaceToMovePods: pod shop/lone-1 fits on no other node"]
+        .assert_eq(&fixture.told(10, &mut autoscaler));
     fixture.running("more", 1, &pod_spec("1", "1Gi"), second);
     expect!["a-2: NotUnderutilized: 62.5 % of its cpu is requested, above the threshold of 50 %"]
-        .assert_eq(&told(&mut fixture, 10, &mut autoscaler));
+        .assert_eq(&fixture.told(10, &mut autoscaler));
 }
 
 #[test]
@@ -111,5 +75,5 @@ fn who_was_not_asked_to_tell_tells_nothing() {
     fixture.group("a", 0, 9, "4", "16Gi");
     fixture.pending("api", 2, &pod_spec("2", "1Gi"));
     let mut autoscaler = fixture.autoscaler(&[]);
-    assert_eq!(told(&mut fixture, 0, &mut autoscaler), "");
+    assert_eq!(fixture.told(0, &mut autoscaler), "");
 }

@@ -4,7 +4,7 @@ use expect_test::expect;
 use plimsoll_core::{PodSpec, SimTime};
 
 use super::*;
-use crate::action::{DeletionCause, Outcome};
+use crate::action::DeletionCause;
 use crate::fixture::{Fixture, pod_spec};
 use crate::settings::Settings;
 use crate::taints::TO_BE_DELETED;

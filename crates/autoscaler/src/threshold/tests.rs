@@ -111,3 +111,65 @@ fn a_machine_that_is_given_up_counts_no_more_towards_the_minimum() {
     let mut threshold = Threshold::new(settings());
     assert_eq!(fixture.after(0, &mut threshold), "a deletes failed: CreationFailed");
 }
+
+#[test]
+fn a_pod_is_told_what_it_waits_for_and_the_cloud_s_refusal() {
+    let mut fixture = Fixture::default();
+    let group = fixture.group("a", 0, 1, "4", "16Gi");
+    fixture.pending("web", 2, &pod_spec("2", "4Gi"));
+    fixture.pending("huge", 1, &pod_spec("64", "1Gi"));
+    let mut threshold = Threshold::new(settings());
+    threshold.tell_findings();
+    let first = fixture.told(0, &mut threshold);
+    let second = fixture.told(10, &mut threshold);
+    let same = fixture.told(10, &mut threshold);
+    let full = fixture.told(40, &mut threshold);
+    expect![[r#"
+        web-1 web-2: triggeredScaleUp: pod triggered scale-up: [{a 0->1 (max: 1)}]
+        huge-1: awaitEvaluation: waits: a node is added for other pods
+        --
+        web-1 web-2 huge-1: notReached: not looked at: a node was added or removed a short while ago until +1m
+        --
+
+        --
+        web-1 web-2 huge-1: unschedulable: pod didn't trigger scale-up: no group with room would hold any that waits"#]].assert_eq(&[first, second, same, full].join("\n--\n"));
+
+    fixture.cluster.set_target_size(group, 0);
+    let decision = threshold.decide(&mut fixture.cluster.fork(), fixture.now);
+    let refused = Outcome::Refused("quota exceeded".to_owned());
+    threshold.observe(&decision.actions[0], &refused, &fixture.cluster, fixture.now);
+    let told: Vec<String> =
+        threshold.take_findings().into_iter().map(|one| one.word.text).collect();
+    expect![[r#"
+        waits: the scale-up failed: quota exceeded
+        waits: a node is added for other pods"#]]
+    .assert_eq(&told.join("\n"));
+}
+
+#[test]
+fn a_node_is_told_what_keeps_it_while_others_go() {
+    let mut fixture = Fixture::default();
+    fixture.group("a", 1, 5, "4", "16Gi");
+    let (busy, kept) = (fixture.node("busy", "a"), fixture.node("kept", "a"));
+    fixture.node("idle", "a");
+    fixture.node("later", "a");
+    let web = fixture.running("web", 1, &pod_spec("3500m", "1Gi"), busy);
+    let mut spec = pod_spec("100m", "1Gi");
+    spec.annotations.insert(plimsoll_core::drain::SAFE_TO_EVICT.into(), "false".into());
+    fixture.running("db", 1, &spec, kept);
+    let mut threshold = Threshold::new(settings());
+    threshold.tell_findings();
+    let used = fixture.told(0, &mut threshold);
+    fixture.cluster.remove_pod(web[0]);
+    let idle = fixture.told(10, &mut threshold);
+    expect![[r#"
+        busy: NotUnderutilized: the cluster is not mostly idle: nodes go while the averages of cpu and memory requested are below their limits
+        kept: NotUnderutilized: the cluster is not mostly idle: nodes go while the averages of cpu and memory requested are below their limits
+        idle: NotUnderutilized: the cluster is not mostly idle: nodes go while the averages of cpu and memory requested are below their limits
+        later: NotUnderutilized: the cluster is not mostly idle: nodes go while the averages of cpu and memory requested are below their limits
+        --
+        kept: BlockedByPod: pod shop/db-1 (NotSafeToEvictAnnotation)
+        idle: NotLookedAt: one node goes at a time, the emptiest first
+        later: NotLookedAt: one node goes at a time, the emptiest first
+        busy: NodeDeleteStarted: removing empty node"#]].assert_eq(&[used, idle].join("\n--\n"));
+}
