@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use plimsoll_autoscaler::cluster_autoscaler::StartState;
+use plimsoll_autoscaler::cluster_autoscaler::{LoopReport, StartState};
 use plimsoll_autoscaler::settings::SettingValue;
 use plimsoll_autoscaler::{ClusterAutoscaler, NodeAutoscaler, Settings};
 use plimsoll_core::ids::{NodeId, PodId};
@@ -22,6 +22,14 @@ pub(crate) fn cluster_of(items: &[Value]) -> Cluster {
     Cluster::from_snapshot(&snapshot, &SchedulerProfiles::default())
 }
 
+/// Settings by flag.
+pub(crate) fn settings_of(flags: &[(&str, &str)]) -> Settings {
+    let text = |value: &str| SettingValue::Text(value.to_owned());
+    let flags: BTreeMap<String, SettingValue> =
+        flags.iter().map(|(flag, value)| ((*flag).to_owned(), text(value))).collect();
+    Settings::from_map(&flags).expect("the flags are good")
+}
+
 /// A cluster, and an autoscaler that has run for long.
 pub(crate) struct Stage {
     pub(crate) cluster: Cluster,
@@ -31,11 +39,11 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new(items: &[Value], flags: &[(&str, &str)]) -> Stage {
+        Stage::of(items, settings_of(flags))
+    }
+
+    pub(crate) fn of(items: &[Value], settings: Settings) -> Stage {
         let cluster = cluster_of(items);
-        let text = |value: &str| SettingValue::Text(value.to_owned());
-        let flags: BTreeMap<String, SettingValue> =
-            flags.iter().map(|(flag, value)| ((*flag).to_owned(), text(value))).collect();
-        let settings = Settings::from_map(&flags).expect("the flags are good");
         let mut autoscaler = ClusterAutoscaler::new(settings, 1);
         let past = StartState { past_first_loop: true, ..StartState::default() };
         autoscaler.restore(&cluster, &past);
@@ -49,6 +57,11 @@ impl Stage {
 
     pub(crate) fn run(&mut self) {
         self.autoscaler.decide(&mut self.cluster.fork(), self.now);
+    }
+
+    /// What the last loop found.
+    pub(crate) fn report(&self) -> &LoopReport {
+        self.autoscaler.last_loop().expect("a loop ran")
     }
 
     pub(crate) fn node(&self, name: &str) -> NodeId {
@@ -92,7 +105,7 @@ pub(crate) fn group(target_size: u32, spec: &Value) -> Value {
     group
 }
 
-fn size(cpu: &str, memory: &str) -> Value {
+pub(crate) fn size(cpu: &str, memory: &str) -> Value {
     let amounts = json!({"cpu": cpu, "memory": memory, "pods": "100"});
     json!({"capacity": amounts, "allocatable": amounts})
 }
