@@ -106,15 +106,25 @@ impl Columns {
         self.by_resource.get(resource.index()).map_or(&[], Vec::as_slice)
     }
 
+    #[inline]
     pub(crate) fn add(&mut self, resource: ResourceId, node: NodeId, amount: i64) {
-        *self.cell(resource, node) += amount;
+        let column = self.by_resource.get_mut(resource.index());
+        match column.and_then(|column| column.get_mut(node.index())) {
+            Some(cell) => *cell += amount,
+            None => *self.cell(resource, node) += amount,
+        }
     }
 
     pub(crate) fn set(&mut self, resource: ResourceId, node: NodeId, amount: i64) {
-        *self.cell(resource, node) = amount;
+        let column = self.by_resource.get_mut(resource.index());
+        match column.and_then(|column| column.get_mut(node.index())) {
+            Some(cell) => *cell = amount,
+            None => *self.cell(resource, node) = amount,
+        }
     }
 
-    #[inline]
+    /// The cell, which is made where it is missing: rarely.
+    #[cold]
     fn cell(&mut self, resource: ResourceId, node: NodeId) -> &mut i64 {
         if self.by_resource.len() <= resource.index() {
             self.by_resource.resize_with(resource.index() + 1, Vec::new);
