@@ -5,11 +5,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use plimsoll_autoscaler::pending::PodOutcome;
+use plimsoll_autoscaler::registry::Registry;
+use plimsoll_autoscaler::scale_up::ScaleUpResult;
+use plimsoll_autoscaler::scale_up::orchestrator::{ScaleUpInputs, scale_up};
+use plimsoll_autoscaler::scale_up::template::Templates;
 use plimsoll_autoscaler::settings::{Expander, Priorities};
 use plimsoll_core::ids::{GroupId, PodId};
 
 use crate::scene::scene;
-use crate::stage::{Stage, settings_of};
+use crate::stage::{NOON, Stage, cluster_of, settings_of};
 
 /// One case.
 struct Row<'a> {
@@ -43,13 +47,17 @@ fn filled(groups: &[(&str, &str, usize)], pods: usize) -> String {
 }
 
 fn run(row: &Row<'_>) -> Stage {
+    let mut stage = staged(row);
+    stage.run();
+    stage
+}
+
+fn staged(row: &Row<'_>) -> Stage {
     let mut settings = settings_of(row.flags);
     settings.expander = vec![Expander::Priority];
     let chosen = format!("^{}$", row.choose);
     settings.priorities = Some(Priorities::new(&[(10, vec![chosen])]).expect("a good pattern"));
-    let mut stage = Stage::of(&scene(row.scene), settings);
-    stage.run();
-    stage
+    Stage::of(&scene(row.scene), settings)
 }
 
 fn found(stage: &Stage) -> String {
@@ -598,6 +606,130 @@ fn only_groups_that_help_the_same_pods_share() {
             option.similar.iter().map(|one| group(*one)).collect::<Vec<_>>().join(" ")
         });
         assert_eq!(similar.as_deref().unwrap_or("no option"), expected, "{name}");
+    }
+}
+
+/// The pods that no group helps which the cloud has not refused to enlarge, or was not asked to after
+/// a refusal.
+fn remaining(stage: &Stage) -> String {
+    let scale_up = &stage.report().scale_up;
+    let is_lost = |group: &GroupId| scale_up.refused.contains(group);
+    let groups = scale_up.pod_groups.iter().filter(|one| one.fits.iter().all(is_lost));
+    let pods = groups.flat_map(|one| &one.group.pods);
+    let mut names: Vec<&str> = pods.map(|pod| &*stage.cluster.pod(*pod).name).collect();
+    names.sort_unstable();
+    names.join(" ")
+}
+
+/// `TestCloudProviderFailingToScaleUpGroups`: one by one, nothing is asked for after a refusal.
+#[test]
+fn a_refusal_ends_a_scale_up_that_asks_group_by_group() {
+    const SCENE: &str = "group ng1 0-2 1500m 1000Mi
+        group ng2 0-2 1500m 1000Mi
+        node ng1-n1 ng1 1500m 1000Mi
+        node ng2-n1 ng2 1500m 1000Mi
+        pod p1 ng1-n1 1400m 0
+        pod p2 ng2-n1 1400m 0
+        pod p3 - 1400m 0
+        pod p4 - 1400m 0";
+    for (name, in_parallel, refused, asked, remain) in [
+        ("one by one, all refused", "false", 2, 1, "p3 p4"),
+        ("in parallel, all refused", "true", 2, 2, "p3 p4"),
+        ("one by one, one refused", "false", 1, 1, "p3 p4"),
+        ("in parallel, one refused", "true", 1, 2, ""),
+    ] {
+        let flags = [BALANCE[0], BALANCE[1], ("parallel-scale-up", in_parallel)];
+        let mut stage =
+            staged(&Row { name, choose: "ng1", flags: &flags, scene: SCENE, expected: remain });
+        let mut left = refused;
+        let found = stage.run_refused(|_| {
+            let refuses = left > 0;
+            left -= i32::from(refuses);
+            refuses
+        });
+        assert_eq!(found, asked, "{name}");
+        assert_eq!(stage.report().scale_up.result, ScaleUpResult::Error, "{name}");
+        assert_eq!(remaining(&stage), remain, "{name}");
+    }
+}
+
+/// `TestScaleUpPartialSuccessPopulatesPodsRemainUnschedulable...`, and with them
+/// `TestMarkFailedGroupsAsUnschedulable`: `ng2` is refused.
+#[test]
+fn pods_that_another_group_helps_are_not_lost_with_the_one_refused() {
+    const NODES: &str = "group ng1 0-2 1 1000Mi
+        group ng2 0-2 1 1000Mi
+        node ng1-n1 ng1 1 1000Mi
+        node ng2-n1 ng2 1 1000Mi
+        pod fill-1 ng1-n1 1 0
+        pod fill-2 ng2-n1 1 0";
+    for (name, in_parallel, pods, remain) in [
+        (
+            "in parallel",
+            "true",
+            "pod p1 - 900m 0 in=ng1
+            pod p2 - 900m 0 in=ng2",
+            "p2",
+        ),
+        (
+            "one by one",
+            "false",
+            "pod p1-1 - 900m 0 in=ng1
+            pod p1-2 - 900m 0 in=ng1
+            pod p2-1 - 900m 0 in=ng2
+            pod p2-2 - 900m 0 in=ng2",
+            "p2-1 p2-2",
+        ),
+        (
+            "for one group, the other, and both",
+            "false",
+            "pod p1 - 100m 0 in=ng1
+            pod p2 - 100m 0 in=ng2
+            pod p3 - 100m 0",
+            "p2",
+        ),
+    ] {
+        let flags = [BALANCE[0], BALANCE[1], ("parallel-scale-up", in_parallel)];
+        let scene = format!("{NODES}\n{pods}");
+        let mut stage =
+            staged(&Row { name, choose: "ng2", flags: &flags, scene: &scene, expected: remain });
+        assert_eq!(stage.run_refused(|group| group == "ng2"), 1, "{name}");
+        assert_eq!(stage.report().scale_up.result, ScaleUpResult::Error, "{name}");
+        assert_eq!(remaining(&stage), remain, "{name}");
+    }
+}
+
+/// `TestAllOrNothing`: pods of one core each, a group of one such node and nine more at most. A whole
+/// loop asks so for ProvisioningRequests only.
+#[test]
+fn all_pods_are_helped_or_none() {
+    for (pods, result, grows) in
+        [(9, ScaleUpResult::Successful, 9), (11, ScaleUpResult::NoOptionsAvailable, 0)]
+    {
+        let lines: Vec<String> =
+            (0..pods).map(|number| format!("pod p{number} - 1 100Mi")).collect();
+        let nodes = "group ng 1-10 1 1000Mi\nnode n1 ng 1 1000Mi\npod fill n1 1 0";
+        let mut cluster = cluster_of(&scene(&format!("{nodes}\n{}", lines.join("\n"))));
+        let (settings, now) = (settings_of(&[]), NOON);
+        let (mut registry, mut templates) = (Registry::new(&settings), Templates::default());
+        registry.update(&cluster, &settings, now);
+        templates.remember(&mut cluster, &registry, &settings, now).expect("no devices");
+        let inputs = ScaleUpInputs {
+            settings: &settings,
+            registry: &registry,
+            templates: &templates,
+            targets: vec![1],
+            registered_count: 1,
+            node_count: 1,
+            all_or_nothing: true,
+            draw: 0,
+            now,
+        };
+        let pods: Vec<PodId> = cluster.unbound_pods().collect();
+        let report = scale_up(&mut cluster.fork(), &inputs, &pods);
+        assert_eq!(report.result, result);
+        let growth: u32 = report.increases.iter().map(|one| one.to - one.from).sum();
+        assert_eq!(growth, grows);
     }
 }
 

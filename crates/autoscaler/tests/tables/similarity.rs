@@ -17,6 +17,9 @@ struct Sample {
     daemons: Vec<(i64, i64)>,
 }
 
+/// Keys and values.
+type LabelList<'a> = &'a [(&'a str, &'a str)];
+
 fn amounts(cpu_milli: i64, memory: i64) -> ResourceMap {
     let own = |(name, amount): (&str, i64)| (name.to_owned(), amount);
     [("cpu", cpu_milli), ("memory", memory)].map(own).into()
@@ -35,7 +38,7 @@ fn changed(memory: i64, change: impl FnOnce(&mut Sample)) -> Sample {
     sample
 }
 
-fn labelled(labels: &[(&str, &str)]) -> Sample {
+fn labelled(labels: LabelList<'_>) -> Sample {
     let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
     changed(2000, |node| node.spec.labels = labels.iter().map(own).collect())
 }
@@ -126,7 +129,7 @@ fn labels_are_equal_but_for_places_and_those_that_a_flag_names() {
     let ready = "beta.kubernetes.io/fluentd-ds-ready";
     let zone = "failure-domain.beta.kubernetes.io/zone";
     let host = "kubernetes.io/hostname";
-    let rows: [(&str, &[(&str, &str)], &[(&str, &str)], bool); 7] = [
+    let rows: [(&str, LabelList<'_>, LabelList<'_>, bool); 7] = [
         ("one lacks a label", &[("character", "winnie the pooh")], &[], false),
         ("the same label", &[("character", "winnie")], &[("character", "winnie")], true),
         ("host names", &[(host, "node1")], &[(host, "node2")], true),
@@ -149,7 +152,7 @@ fn with_balancing_labels_nothing_else_counts() {
     let settings =
         Settings { balancing_label: vec![machine.into(), arch.into()], ..Settings::default() };
     let both = [(machine, "m5.4xlarge"), (arch, "amd64")];
-    let rows: [(&str, &[(&str, &str)], &[(&str, &str)], bool); 8] = [
+    let rows: [(&str, LabelList<'_>, LabelList<'_>, bool); 8] = [
         ("both match", &both, &both, true),
         ("one does not", &both, &[(machine, "m5.4xlarge"), (arch, "i386")], false),
         (
@@ -177,7 +180,7 @@ fn with_balancing_labels_nothing_else_counts() {
 fn of_three_groups_the_larger_one_stands_alone() {
     let ready = |value: &'static str| {
         changed(1000, |node| {
-            drop(node.spec.labels.insert("example.com/ready".into(), value.into()))
+            drop(node.spec.labels.insert("example.com/ready".into(), value.into()));
         })
     };
     let large = changed(2000, |node| {

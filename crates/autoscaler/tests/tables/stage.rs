@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use plimsoll_autoscaler::cluster_autoscaler::{LoopReport, StartState};
 use plimsoll_autoscaler::settings::SettingValue;
-use plimsoll_autoscaler::{ClusterAutoscaler, NodeAutoscaler, Settings};
+use plimsoll_autoscaler::{Action, ClusterAutoscaler, NodeAutoscaler, Outcome, Settings};
 use plimsoll_core::ids::{NodeId, PodId};
 use plimsoll_core::objects::{Origin, Snapshot};
 use plimsoll_core::scheduling::SchedulerProfiles;
@@ -12,7 +12,7 @@ use plimsoll_core::{Cluster, SimDuration, SimTime};
 use serde_json::{Value, json};
 
 /// The instant of the first loop: 2026-01-05T12:00:00Z.
-const NOON: SimTime = SimTime(1_767_614_400_000);
+pub(crate) const NOON: SimTime = SimTime(1_767_614_400_000);
 
 /// The cluster that these objects describe.
 pub(crate) fn cluster_of(items: &[Value]) -> Cluster {
@@ -57,6 +57,32 @@ impl Stage {
 
     pub(crate) fn run(&mut self) {
         self.autoscaler.decide(&mut self.cluster.fork(), self.now);
+    }
+
+    /// Runs a loop in a cloud that is asked for its increases and refuses some. Gives how many it was
+    /// asked for.
+    pub(crate) fn run_refused(&mut self, mut refuses: impl FnMut(&str) -> bool) -> usize {
+        let decision = self.autoscaler.decide(&mut self.cluster.fork(), self.now);
+        let mut asked = 0;
+        for action in &decision.actions {
+            let Action::IncreaseSize { group, delta } = action else { continue };
+            if !self.autoscaler.still_wants(action) {
+                continue;
+            }
+            asked += 1;
+            let (name, target) = {
+                let group = self.cluster.group(*group);
+                (group.spec.name.clone(), group.target_size)
+            };
+            let outcome = if refuses(&name) {
+                Outcome::Refused(format!("provider error for: {name}"))
+            } else {
+                self.cluster.set_target_size(*group, target + delta);
+                Outcome::Done
+            };
+            self.autoscaler.observe(action, &outcome, &self.cluster, self.now);
+        }
+        asked
     }
 
     /// What the last loop found.

@@ -59,235 +59,234 @@ fn check_state(rows: &[StateRow<'_>]) {
 }
 
 /// `TestUpdateClusterState` up to the evictions. A limit on the time of simulations has no place here.
-#[test]
-fn nodes_whose_pods_have_another_place_are_unneeded() {
-    const KEPT: &str = "ScaleDownDisabledAnnotation";
-    const STUCK: &str = "NoPlaceToMovePods";
-    check_state(&[
-        (
-            "empty nodes, all eligible",
-            "node n1 ng 1000
+const PLACES: &[StateRow<'static>] = &[
+    (
+        "empty nodes, all eligible",
+        "node n1 ng 1000
             node n2 ng 1000
             node n3 ng 1000",
-            "n1 n2 n3",
-            "",
-        ),
-        (
-            "empty nodes, some eligible",
-            "node n1 ng 1000
+        "n1 n2 n3",
+        "",
+    ),
+    (
+        "empty nodes, some eligible",
+        "node n1 ng 1000
             node n2 ng 1000
             node n3 ng 1000 kept",
-            "n1 n2",
-            &format!("n3={KEPT}"),
-        ),
-        (
-            "empty nodes, none eligible",
-            "node n1 ng 1000 kept
+        "n1 n2",
+        "n3=ScaleDownDisabledAnnotation",
+    ),
+    (
+        "empty nodes, none eligible",
+        "node n1 ng 1000 kept
             node n2 ng 1000 kept",
-            "",
-            &format!("n1={KEPT} n2={KEPT}"),
-        ),
-        (
-            "a single node in use",
-            "node n1 ng 1000
+        "",
+        "n1=ScaleDownDisabledAnnotation n2=ScaleDownDisabledAnnotation",
+    ),
+    (
+        "a single node in use",
+        "node n1 ng 1000
             pod p1 n1 500",
-            "",
-            &format!("n1={STUCK}"),
-        ),
-        (
-            "the other node is being deleted",
-            "node n1 ng 1000
+        "",
+        "n1=NoPlaceToMovePods",
+    ),
+    (
+        "the other node is being deleted",
+        "node n1 ng 1000
             node n2 ng 1000 taint=10
             pod p1 n1 500
             pod p2 n1 500",
-            "",
-            &format!("n1={STUCK} n2=CurrentlyBeingDeleted"),
-        ),
-        (
-            "room on a node that is not eligible",
-            "node n1 ng 1000
+        "",
+        "n1=NoPlaceToMovePods n2=CurrentlyBeingDeleted",
+    ),
+    (
+        "room on a node that is not eligible",
+        "node n1 ng 1000
             node n2 ng 1000 kept
             pod p1 n1 500
             pod p2 n1 500",
-            "n1",
-            &format!("n2={KEPT}"),
-        ),
-        (
-            "room on an eligible node, which then is in use",
-            "node n1 ng 1000
+        "n1",
+        "n2=ScaleDownDisabledAnnotation",
+    ),
+    (
+        "room on an eligible node, which then is in use",
+        "node n1 ng 1000
             node n2 ng 1000
             pod p1 n1 500
             pod p2 n1 500
             pod light n2 0",
-            "n1",
-            &format!("n2={STUCK}"),
-        ),
-        (
-            "no room anywhere",
-            "node n1 ng 2000
+        "n1",
+        "n2=NoPlaceToMovePods",
+    ),
+    (
+        "no room anywhere",
+        "node n1 ng 2000
             node n2 ng 1000
             node n3 ng 500 kept
             pod p1 n1 1000
             pod p2 n1 1000
             pod p3 n2 1000",
-            "",
-            &format!("n1={STUCK} n2={STUCK} n3={KEPT}"),
-        ),
-        (
-            "room for the pods of all",
-            "node n1 ng 1000
+        "",
+        "n1=NoPlaceToMovePods n2=NoPlaceToMovePods n3=ScaleDownDisabledAnnotation",
+    ),
+    (
+        "room for the pods of all",
+        "node n1 ng 1000
             node n2 ng 1000
             node n3 ng 2000 kept
             pod p1 n1 500
             pod p2 n1 500
             pod p3 n2 500
             pod p4 n2 500",
-            "n1 n2",
-            &format!("n3={KEPT}"),
-        ),
-        (
-            "room for the pods of some",
-            "node n1 ng 2000
+        "n1 n2",
+        "n3=ScaleDownDisabledAnnotation",
+    ),
+    (
+        "room for the pods of some",
+        "node n1 ng 2000
             node n2 ng 1000
             node n3 ng 1000 kept
             pod p1 n1 1000
             pod p2 n1 1000
             pod p3 n2 500
             pod p4 n2 500",
-            "n2",
-            &format!("n1={STUCK} n3={KEPT}"),
-        ),
-        (
-            "room for the pods of none",
-            "node n1 ng 1000
+        "n2",
+        "n1=NoPlaceToMovePods n3=ScaleDownDisabledAnnotation",
+    ),
+    (
+        "room for the pods of none",
+        "node n1 ng 1000
             node n2 ng 1000
             node n3 ng 500 kept
             pod p1 n1 500
             pod p2 n1 500
             pod p3 n2 500
             pod p4 n2 500",
-            "",
-            &format!("n1={STUCK} n2={STUCK} n3={KEPT}"),
-        ),
-    ]);
+        "",
+        "n1=NoPlaceToMovePods n2=NoPlaceToMovePods n3=ScaleDownDisabledAnnotation",
+    ),
+];
+
+#[test]
+fn nodes_whose_pods_have_another_place_are_unneeded() {
+    check_state(PLACES);
 }
 
 /// `TestUpdateClusterState`, its evictions. Evicted pods that nobody makes anew do not wait.
-#[test]
-fn pods_that_wait_take_room_on_nodes_that_could_go() {
-    const GOES: &str = "CurrentlyBeingDeleted";
-    const KEPT: &str = "ScaleDownDisabledAnnotation";
-    const STUCK: &str = "NoPlaceToMovePods";
-    check_state(&[
-        (
-            "no room elsewhere",
-            "node n1 ng 1000
+const WAITING: &[StateRow<'static>] = &[
+    (
+        "no room elsewhere",
+        "node n1 ng 1000
             node n2 ng 2000 taint=10
             pod p1 - 500",
-            "",
-            &format!("n1={STUCK} n2={GOES}"),
-        ),
-        (
-            "a DaemonSet's pod fits only on the node that goes",
-            "node n1 ng 1000
+        "",
+        "n1=NoPlaceToMovePods n2=CurrentlyBeingDeleted",
+    ),
+    (
+        "a DaemonSet's pod fits only on the node that goes",
+        "node n1 ng 1000
             node n2 ng 2000 taint=10
             pod p1 - 500 daemon only=n2",
-            "n1",
-            &format!("n2={GOES}"),
-        ),
-        (
-            "room on a node that is not eligible",
-            "node n1 ng 1000
+        "n1",
+        "n2=CurrentlyBeingDeleted",
+    ),
+    (
+        "room on a node that is not eligible",
+        "node n1 ng 1000
             node n2 ng 1000 kept
             node n3 ng 1000 taint=10
             pod p1 - 500",
-            "n1",
-            &format!("n2={KEPT} n3={GOES}"),
-        ),
-        (
-            "room on an eligible node",
-            "node n1 ng 1000
+        "n1",
+        "n2=ScaleDownDisabledAnnotation n3=CurrentlyBeingDeleted",
+    ),
+    (
+        "room on an eligible node",
+        "node n1 ng 1000
             node n2 ng 1000
             node n3 ng 1000 taint=10
             pod p1 - 500
             pod light n2 0",
-            "n1",
-            &format!("n2={STUCK} n3={GOES}"),
-        ),
-        (
-            "too large for any node",
-            "node n1 ng 1000
+        "n1",
+        "n2=NoPlaceToMovePods n3=CurrentlyBeingDeleted",
+    ),
+    (
+        "too large for any node",
+        "node n1 ng 1000
             node n2 ng 1000
             node n3 ng 2000 taint=10
             pod p1 - 2000",
-            "n1 n2",
-            &format!("n3={GOES}"),
-        ),
-        (
-            "all are placed again",
-            "node n1 ng 1000
+        "n1 n2",
+        "n3=CurrentlyBeingDeleted",
+    ),
+    (
+        "all are placed again",
+        "node n1 ng 1000
             node n2 ng 1000
             node n3 ng 2000 taint=10",
-            "n1 n2",
-            &format!("n3={GOES}"),
-        ),
-        (
-            "one of two is placed again",
-            "node n1 ng 1000
+        "n1 n2",
+        "n3=CurrentlyBeingDeleted",
+    ),
+    (
+        "one of two is placed again",
+        "node n1 ng 1000
             node n2 ng 1000
             node n3 ng 2000 taint=10
             pod p1 - 1000
             pod light n2 0",
-            "n1",
-            &format!("n2={STUCK} n3={GOES}"),
-        ),
-        (
-            "none of two is placed again",
-            "node n1 ng 1000
+        "n1",
+        "n2=NoPlaceToMovePods n3=CurrentlyBeingDeleted",
+    ),
+    (
+        "none of two is placed again",
+        "node n1 ng 1000
             node n2 ng 1000
             node n3 ng 2000 taint=10
             pod p1 - 1000
             pod p2 - 1000",
-            "",
-            &format!("n1={STUCK} n2={STUCK} n3={GOES}"),
-        ),
-        (
-            "room for all that run and wait",
-            "node n1 ng 1000
+        "",
+        "n1=NoPlaceToMovePods n2=NoPlaceToMovePods n3=CurrentlyBeingDeleted",
+    ),
+    (
+        "room for all that run and wait",
+        "node n1 ng 1000
             node n2 ng 1000
             node n3 ng 1000 kept
             node n4 ng 2000 taint=10
             pod p1 n1 250
             pod p2 - 250
             pod p3 - 250",
-            "n1 n2",
-            &format!("n3={KEPT} n4={GOES}"),
-        ),
-        (
-            "room for some that run and wait",
-            "node n1 ng 1000
+        "n1 n2",
+        "n3=ScaleDownDisabledAnnotation n4=CurrentlyBeingDeleted",
+    ),
+    (
+        "room for some that run and wait",
+        "node n1 ng 1000
             node n2 ng 1000
             node n3 ng 1000 kept
             node n4 ng 2000 taint=10
             pod p1 n1 500
             pod p2 - 500
             pod p3 - 500",
-            "n1",
-            &format!("n2={STUCK} n3={KEPT} n4={GOES}"),
-        ),
-        (
-            "room for none",
-            "node n1 ng 1000
+        "n1",
+        "n2=NoPlaceToMovePods n3=ScaleDownDisabledAnnotation n4=CurrentlyBeingDeleted",
+    ),
+    (
+        "room for none",
+        "node n1 ng 1000
             node n2 ng 1000
             node n3 ng 1000 kept
             node n4 ng 2000 taint=10
             pod p1 n1 1000
             pod p2 - 1000
             pod p3 - 1000",
-            "",
-            &format!("n1={STUCK} n2={STUCK} n3={KEPT} n4={GOES}"),
-        ),
-    ]);
+        "",
+        "n1=NoPlaceToMovePods n2=NoPlaceToMovePods n3=ScaleDownDisabledAnnotation n4=CurrentlyBeingDeleted",
+    ),
+];
+
+#[test]
+fn pods_that_wait_take_room_on_nodes_that_could_go() {
+    check_state(WAITING);
 }
 
 /// A row of the table of limits: so many empty nodes, of which some have been unneeded before.
@@ -380,115 +379,116 @@ fn unneeded_within_limit(row: LimitRow<'_>) -> usize {
     stage.scale_down.unneeded().len()
 }
 
-/// `TestNodesToDelete`: the nodes have been unneeded for long enough. No flag limits the number of
+/// `TestNodesToDelete`, each row behind the minimum of cores: the nodes have been unneeded for long
+/// enough. No flag limits the number of
 /// nodes from below, as a quota of upstream's does.
-#[test]
-fn ripe_nodes_go_as_far_as_minimums_and_whole_groups_allow() {
-    let atomic = |count: usize| {
-        let nodes: Vec<String> =
-            (1..=count).map(|number| format!("node n{number} ng 1000")).collect();
-        format!("group ng 0 atomic\n{}", nodes.join("\n"))
-    };
-    let minimums = "group ng 0
-        node n1 ng 1000
-        node n2 ng 1000
-        node n3 ng 1000 kept
-        pod p1 n2 100";
-    let two = Bounds { min: 2, max: 1000 };
-    let one = Bounds { min: 1, max: 1000 };
-    let none = Bounds { min: 0, max: 1000 };
-    let rows: [(Bounds, DeleteRow<'_>); 10] = [
-        (none, ("no nodes", "group ng 0", "", "", "")),
+const DELETIONS: &[(i64, DeleteRow<'static>)] = &[
+    (0, ("no nodes", "group ng 0", "", "", "")),
+    (
+        0,
         (
-            none,
-            (
-                "empty, and waits for a pod",
-                "group ng 0
+            "empty, and waits for a pod",
+            "group ng 0
                 node n1 ng 1000
                 pod job n1 100 bare safe=on-completion",
-                "",
-                "",
-                "n1=BlockedByOnCompletionPod",
-            ),
+            "",
+            "",
+            "n1=BlockedByOnCompletionPod",
         ),
+    ),
+    (
+        0,
         (
-            none,
-            (
-                "to drain, and waits for a pod",
-                "group ng 0
+            "to drain, and waits for a pod",
+            "group ng 0
                 node n1 ng 1000
                 pod p1 n1 100
                 pod job n1 100 bare safe=on-completion
                 node x - 8000",
-                "",
-                "",
-                "n1=BlockedByOnCompletionPod",
-            ),
+            "",
+            "",
+            "n1=BlockedByOnCompletionPod",
         ),
-        (none, ("one empty", "group ng 0\nnode n1 ng 1000", "n1", "", "")),
+    ),
+    (0, ("one empty", "group ng 0\nnode n1 ng 1000", "n1", "", "")),
+    (0, ("one to drain", "group ng 0\nnode n1 ng 1000\npod p n1 9\nnode x - 8000", "", "n1", "")),
+    (
+        0,
         (
-            none,
-            (
-                "one to drain",
-                "group ng 0\nnode n1 ng 1000\npod p n1 9\nnode x - 8000",
-                "",
-                "n1",
-                "",
-            ),
-        ),
-        (
-            none,
-            (
-                "one of an atomic group",
-                "group ng 0 atomic
+            "one of an atomic group",
+            "group ng 0 atomic
                 node n0 ng 1000 kept
                 node n1 ng 1000
                 node n2 ng 1000 kept",
-                "",
-                "",
-                "n0=ScaleDownDisabledAnnotation n1=AtomicScaleDownFailed \
+            "",
+            "",
+            "n0=ScaleDownDisabledAnnotation n1=AtomicScaleDownFailed \
                  n2=ScaleDownDisabledAnnotation",
-            ),
         ),
-        (none, ("all of an atomic group", &atomic(3), "n1 n2 n3", "", "")),
+    ),
+    (
+        0,
         (
-            none,
-            (
-                "all of an atomic group, one to drain",
-                &format!("{}\npod p n3 9\nnode x - 8000", atomic(3)),
-                "n1 n2",
-                "n3",
-                "",
-            ),
+            "all of an atomic group",
+            "group ng 0 atomic
+                node n1 ng 1000
+                node n2 ng 1000
+                node n3 ng 1000",
+            "n1 n2 n3",
+            "",
+            "",
         ),
+    ),
+    (
+        0,
         (
-            two,
-            (
-                "the first takes what the minimum leaves",
-                minimums,
-                "n1",
-                "",
-                "n2=MinimalResourceLimitExceeded n3=ScaleDownDisabledAnnotation",
-            ),
+            "all of an atomic group, one to drain",
+            "group ng 0 atomic
+                node n1 ng 1000
+                node n2 ng 1000
+                node n3 ng 1000
+                pod p n3 9
+                node x - 8000",
+            "n1 n2",
+            "n3",
+            "",
         ),
+    ),
+    (
+        2,
         (
-            one,
-            (
-                "the minimum leaves both",
-                "group ng 0
+            "the first takes what the minimum leaves",
+            "group ng 0
+                node n1 ng 1000
+                node n2 ng 1000
+                node n3 ng 1000 kept
+                pod p1 n2 100",
+            "n1",
+            "",
+            "n2=MinimalResourceLimitExceeded n3=ScaleDownDisabledAnnotation",
+        ),
+    ),
+    (
+        1,
+        (
+            "the minimum leaves both",
+            "group ng 0
                 node n1 ng 1000
                 node n2 ng 1000
                 node n3 ng 1000 kept",
-                "n1 n2",
-                "",
-                "n3=ScaleDownDisabledAnnotation",
-            ),
+            "n1 n2",
+            "",
+            "n3=ScaleDownDisabledAnnotation",
         ),
-    ];
-    for (cores, (name, lines, empty, drains, stay)) in rows {
-        let (mut stage, found) = nodes_to_delete(cores, lines);
-        assert_eq!(found, (empty.to_owned(), drains.to_owned()), "{name}");
-        assert_eq!(stays(&stage), stay, "{name}");
+    ),
+];
+
+#[test]
+fn ripe_nodes_go_as_far_as_minimums_and_whole_groups_allow() {
+    for (cores, (name, lines, empty, drains, stay)) in DELETIONS {
+        let (mut stage, found) = nodes_to_delete(Bounds { min: *cores, max: 1000 }, lines);
+        assert_eq!(found, ((*empty).to_owned(), (*drains).to_owned()), "{name}");
+        assert_eq!(stays(&stage), *stay, "{name}");
         // Started is started.
         stage.run_loop();
         assert_eq!(names_started(&stage, |_| true), "", "{name}");
