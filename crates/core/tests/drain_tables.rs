@@ -425,8 +425,7 @@ fn budgets_and_system_pods() {
 /// Its name, how many pods only the first budget covers, only the second, and both; the disruptions
 /// that each allows (`None`: there are no budgets), whether the pods can go at one time, and what is
 /// left.
-type BudgetRow =
-    (&'static str, [usize; 3], Option<[i64; 2]>, bool, Option<[i64; 2]>);
+type BudgetRow = (&'static str, [usize; 3], Option<[i64; 2]>, bool, Option<[i64; 2]>);
 
 /// Source: `core/scaledown/pdb/basic_test.go`, `TestBasicCanRemovePods` and `TestBasicRemovePods`. A pod
 /// that a used-up budget covers is refused by the rule about budgets before they are counted together.
@@ -464,8 +463,8 @@ fn budgets_that_cover_several_pods_of_a_node() {
                 "status": {"disruptionsAllowed": allowed}}));
         }
         let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
-        let (snapshot, _) =
-            Snapshot::from_values(std::iter::once((list, Origin::default()))).expect("good objects");
+        let (snapshot, _) = Snapshot::from_values(std::iter::once((list, Origin::default())))
+            .expect("good objects");
         let mut cluster = Cluster::from_snapshot(&snapshot, &SchedulerProfiles::default());
         let pods: Vec<_> = cluster.pods().map(|(id, _)| id).collect();
         assert_eq!(drain::use_budgets(&mut cluster, &pods), at_one_time, "{name}");

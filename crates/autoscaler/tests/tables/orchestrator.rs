@@ -16,43 +16,23 @@ use crate::scene::scene;
 use crate::stage::{NOON, Stage, cluster_of, settings_of};
 
 /// One case.
-struct Row<'a> {
-    name: &'a str,
+pub(crate) struct Row<'a> {
+    pub(crate) name: &'a str,
     /// The group whose option is taken.
-    choose: &'a str,
-    flags: &'a [(&'a str, &'a str)],
-    scene: &'a str,
+    pub(crate) choose: &'a str,
+    pub(crate) flags: &'a [(&'a str, &'a str)],
+    pub(crate) scene: &'a str,
     /// The options, the increases, what became of the pods, and why no group helps those that stay.
-    expected: &'a str,
+    pub(crate) expected: &'a str,
 }
 
-/// The flags that make groups share.
-const BALANCE: [(&str, &str); 2] = [
-    ("balance-similar-node-groups", "true"),
-    ("balancing-ignore-label", "plimsoll.dev/node-group"),
-];
-
-/// Groups (name, limits, size) of nodes that one pod fills each, and so many pods that wait.
-fn filled(groups: &[(&str, &str, usize)], pods: usize) -> String {
-    let mut lines = Vec::new();
-    for (group, limits, size) in groups {
-        lines.push(format!("group {group} {limits} 100m 1Gi"));
-        for number in 0..*size {
-            lines.push(format!("node {group}-{number} {group} 100m 1Gi"));
-            lines.push(format!("pod {group}-pod-{number} {group}-{number} 80m 0"));
-        }
-    }
-    lines.extend((1..=pods).map(|number| format!("pod t{number} - 80m 0")));
-    lines.join("\n")
-}
-
-fn run(row: &Row<'_>) -> Stage {
+pub(crate) fn run(row: &Row<'_>) -> Stage {
     let mut stage = staged(row);
     stage.run();
     stage
 }
 
-fn staged(row: &Row<'_>) -> Stage {
+pub(crate) fn staged(row: &Row<'_>) -> Stage {
     let mut settings = settings_of(row.flags);
     settings.expander = vec![Expander::Priority];
     let chosen = format!("^{}$", row.choose);
@@ -60,7 +40,7 @@ fn staged(row: &Row<'_>) -> Stage {
     Stage::of(&scene(row.scene), settings)
 }
 
-fn found(stage: &Stage) -> String {
+pub(crate) fn found(stage: &Stage) -> String {
     let report = stage.report();
     let name = |group: GroupId| stage.cluster.group(group).spec.name.as_str();
     let scale_up = &report.scale_up;
@@ -94,7 +74,7 @@ fn found(stage: &Stage) -> String {
     parts.join("; ")
 }
 
-fn check(rows: &[Row<'_>]) {
+pub(crate) fn check(rows: &[Row<'_>]) {
     let mut wrong = Vec::new();
     for row in rows {
         let found = found(&run(row));
@@ -455,248 +435,6 @@ fn atomic_groups_grow_to_their_maximum_or_not_at_all() {
                 1 max node group size reached",
         },
     ]);
-}
-
-/// `TestScaleUpTwoGroups`, `TestScaleUpBalanceGroups`, and of `TestScaleUpBalanceGroupsRespectsQuota`
-/// the quota that all groups share: there are none by group. Groups that are alike are found out again
-/// where an expander has said nothing of them; ours cannot.
-#[test]
-fn groups_that_are_alike_share_the_new_nodes() {
-    const TWO: &str = "group ng1 1-10 1500m 1000Mi
-        group ng2 1-10 1500m 1000Mi
-        node ng1-n1 ng1 1500m 1000Mi
-        node ng2-n1 ng2 1500m 1000Mi
-        pod p1 ng1-n1 1400m 0
-        pod p2 ng2-n1 1400m 0
-        pod p3 - 1400m 0
-        pod p4 - 1400m 0";
-    let expected = "options ng1+2 ng2+2; ng1 1->2; ng2 1->2; triggeredScaleUp p3 p4";
-    check(&[
-        Row { name: "one by one", choose: "ng1", flags: &BALANCE, scene: TWO, expected },
-        Row {
-            name: "in parallel",
-            choose: "ng1",
-            flags: &[BALANCE[0], BALANCE[1], ("parallel-scale-up", "true")],
-            scene: TWO,
-            expected,
-        },
-        Row {
-            name: "the smallest with room",
-            choose: "ng2",
-            flags: &BALANCE,
-            scene: &filled(
-                &[("ng1", "1-1", 1), ("ng2", "1-2", 1), ("ng3", "1-5", 1), ("ng4", "1-5", 3)],
-                2,
-            ),
-            expected: "options ng2+2 ng3+2 ng4+2; ng2 1->2; ng3 1->2; triggeredScaleUp t1 t2",
-        },
-        Row {
-            name: "a limit of all caps what is shared",
-            choose: "ng1",
-            flags: &[BALANCE[0], BALANCE[1], ("cores-total", "0:6")],
-            scene: &filled(&[("ng1", "1-10", 1), ("ng2", "1-10", 2), ("ng3", "1-10", 2)], 6),
-            expected: "options ng1+6 ng2+6 ng3+6; ng1 1->2; triggeredScaleUp t1 t2 t3 t4 t5 t6",
-        },
-    ]);
-}
-
-/// `TestSngCapacityThreshold` and `TestNewClusterCapacityThreshold` of the estimator: an option has no
-/// more nodes than its group and those that share with it have room for, nor than `max-nodes-total`
-/// leaves. Each pod takes a node. A limit below 0 is not to be had here.
-#[test]
-fn options_have_room_for_all_of_their_nodes() {
-    type Groups<'a> = &'a [(&'a str, &'a str, usize)];
-    let full = [("main", "0-5", 5), ("ng1", "0-10", 10), ("ng2", "0-20", 20)];
-    let rows: [(&str, Groups<'_>, &str, &str); 7] = [
-        (
-            "room in all",
-            &[("main", "0-20", 10), ("ng1", "0-10", 5), ("ng2", "0-100", 50), ("ng3", "0-5", 3)],
-            "0",
-            "options main+67 ng1+67 ng2+67 ng3+67",
-        ),
-        (
-            "groups above their maximum have none",
-            &[("main", "0-5", 10), ("ng1", "0-10", 5), ("ng2", "0-10", 11), ("ng3", "0-0", 5)],
-            "0",
-            "options ng1+5",
-        ),
-        ("no room anywhere", &full, "0", ""),
-        (
-            "all groups above their maximum",
-            &[("main", "0-5", 10), ("ng1", "0-10", 11), ("ng2", "0-20", 21)],
-            "0",
-            "",
-        ),
-        ("the cluster has room", &[("main", "0-100", 5)], "10", "options main+5"),
-        ("the cluster has no limit", &[("main", "0-100", 10)], "0", "options main+80"),
-        ("the cluster is above its limit", &[("main", "0-100", 10)], "5", ""),
-    ];
-    for (name, groups, max_nodes_total, expected) in rows {
-        let flags = [BALANCE[0], BALANCE[1], ("max-nodes-total", max_nodes_total)];
-        let row = Row { name, choose: "main", flags: &flags, scene: &filled(groups, 80), expected };
-        let found = found(&run(&row));
-        let options = found.split("; ").next().filter(|part| part.starts_with("options"));
-        assert_eq!(options.unwrap_or_default(), expected, "{name}");
-    }
-}
-
-/// `TestComputeSimilarNodeGroups`: which groups share with `ng1`. What is alike is here found out, not
-/// given: `pg` has larger nodes. Taints and zones say which pods a group helps, and make no difference
-/// between groups.
-#[test]
-fn only_groups_that_help_the_same_pods_share() {
-    const LARGER: &str = "group pg 0-10 200m 1Gi";
-    let rows = [
-        ("none alike", true, "group ng1 0-10 100m 1Gi\npod p1 - 50m 0", ""),
-        (
-            "no pod fits",
-            true,
-            "group ng1 0-10 100m 1Gi
-            group ng2 0-10 100m 1Gi
-            pod p1 - 9 0",
-            "no option",
-        ),
-        (
-            "balancing is off",
-            false,
-            "group ng1 0-10 100m 1Gi
-            group ng2 0-10 100m 1Gi
-            group ng3 0-10 100m 1Gi
-            pod p1 - 50m 0",
-            "",
-        ),
-        (
-            "the same pods",
-            true,
-            "group ng1 0-10 100m 1Gi
-            group ng2 0-10 100m 1Gi
-            group ng3 0-10 100m 1Gi
-            pod p1 - 50m 0",
-            "ng2 ng3",
-        ),
-        (
-            "more pods",
-            true,
-            "group ng1 0-10 100m 1Gi taint=a
-            group ng2 0-10 100m 1Gi
-            group ng3 0-10 100m 1Gi zone=z
-            pod p1 - 50m 0 bears=a
-            pod p2 - 50m 0
-            pod p3 - 50m 0 zone=z",
-            "ng2 ng3",
-        ),
-        (
-            "fewer pods, or none",
-            true,
-            "group ng1 0-10 100m 1Gi zone=z
-            group ng2 0-10 100m 1Gi
-            group ng3 0-10 100m 1Gi taint=a
-            pod p1 - 50m 0
-            pod p2 - 50m 0 zone=z",
-            "",
-        ),
-    ];
-    for (name, balances, lines, expected) in rows {
-        let flags = if balances { &BALANCE[..] } else { &BALANCE[1..] };
-        let scene = format!("{lines}\n{LARGER}");
-        let stage = run(&Row { name, choose: "ng1", flags, scene: &scene, expected });
-        let group = |id: GroupId| stage.cluster.group(id).spec.name.as_str();
-        let options = &stage.report().scale_up.options;
-        let similar = options.iter().find(|one| group(one.group) == "ng1").map(|option| {
-            option.similar.iter().map(|one| group(*one)).collect::<Vec<_>>().join(" ")
-        });
-        assert_eq!(similar.as_deref().unwrap_or("no option"), expected, "{name}");
-    }
-}
-
-/// The pods that no group helps which the cloud has not refused to enlarge, or was not asked to after
-/// a refusal.
-fn remaining(stage: &Stage) -> String {
-    let scale_up = &stage.report().scale_up;
-    let is_lost = |group: &GroupId| scale_up.refused.contains(group);
-    let groups = scale_up.pod_groups.iter().filter(|one| one.fits.iter().all(is_lost));
-    let pods = groups.flat_map(|one| &one.group.pods);
-    let mut names: Vec<&str> = pods.map(|pod| &*stage.cluster.pod(*pod).name).collect();
-    names.sort_unstable();
-    names.join(" ")
-}
-
-/// `TestCloudProviderFailingToScaleUpGroups`: one by one, nothing is asked for after a refusal.
-#[test]
-fn a_refusal_ends_a_scale_up_that_asks_group_by_group() {
-    const SCENE: &str = "group ng1 0-2 1500m 1000Mi
-        group ng2 0-2 1500m 1000Mi
-        node ng1-n1 ng1 1500m 1000Mi
-        node ng2-n1 ng2 1500m 1000Mi
-        pod p1 ng1-n1 1400m 0
-        pod p2 ng2-n1 1400m 0
-        pod p3 - 1400m 0
-        pod p4 - 1400m 0";
-    for (name, in_parallel, refused, asked, remain) in [
-        ("one by one, all refused", "false", 2, 1, "p3 p4"),
-        ("in parallel, all refused", "true", 2, 2, "p3 p4"),
-        ("one by one, one refused", "false", 1, 1, "p3 p4"),
-        ("in parallel, one refused", "true", 1, 2, ""),
-    ] {
-        let flags = [BALANCE[0], BALANCE[1], ("parallel-scale-up", in_parallel)];
-        let mut stage =
-            staged(&Row { name, choose: "ng1", flags: &flags, scene: SCENE, expected: remain });
-        let mut left = refused;
-        let found = stage.run_refused(|_| {
-            let refuses = left > 0;
-            left -= i32::from(refuses);
-            refuses
-        });
-        assert_eq!(found, asked, "{name}");
-        assert_eq!(stage.report().scale_up.result, ScaleUpResult::Error, "{name}");
-        assert_eq!(remaining(&stage), remain, "{name}");
-    }
-}
-
-/// `TestScaleUpPartialSuccessPopulatesPodsRemainUnschedulable...`, and with them
-/// `TestMarkFailedGroupsAsUnschedulable`: `ng2` is refused.
-#[test]
-fn pods_that_another_group_helps_are_not_lost_with_the_one_refused() {
-    const NODES: &str = "group ng1 0-2 1 1000Mi
-        group ng2 0-2 1 1000Mi
-        node ng1-n1 ng1 1 1000Mi
-        node ng2-n1 ng2 1 1000Mi
-        pod fill-1 ng1-n1 1 0
-        pod fill-2 ng2-n1 1 0";
-    for (name, in_parallel, pods, remain) in [
-        (
-            "in parallel",
-            "true",
-            "pod p1 - 900m 0 in=ng1
-            pod p2 - 900m 0 in=ng2",
-            "p2",
-        ),
-        (
-            "one by one",
-            "false",
-            "pod p1-1 - 900m 0 in=ng1
-            pod p1-2 - 900m 0 in=ng1
-            pod p2-1 - 900m 0 in=ng2
-            pod p2-2 - 900m 0 in=ng2",
-            "p2-1 p2-2",
-        ),
-        (
-            "for one group, the other, and both",
-            "false",
-            "pod p1 - 100m 0 in=ng1
-            pod p2 - 100m 0 in=ng2
-            pod p3 - 100m 0",
-            "p2",
-        ),
-    ] {
-        let flags = [BALANCE[0], BALANCE[1], ("parallel-scale-up", in_parallel)];
-        let scene = format!("{NODES}\n{pods}");
-        let mut stage =
-            staged(&Row { name, choose: "ng2", flags: &flags, scene: &scene, expected: remain });
-        assert_eq!(stage.run_refused(|group| group == "ng2"), 1, "{name}");
-        assert_eq!(stage.report().scale_up.result, ScaleUpResult::Error, "{name}");
-        assert_eq!(remaining(&stage), remain, "{name}");
-    }
 }
 
 /// `TestAllOrNothing`: pods of one core each, a group of one such node and nine more at most. A whole
