@@ -1,9 +1,11 @@
 //! The registry's rules as tables, each after a suite of `clusterstate/clusterstate_test.go` of
 //! release 1.36 that its comment names, with clusters of our own.
 
+use std::collections::BTreeSet;
+
 use plimsoll_core::ids::GroupId;
 use plimsoll_core::node_group::InstanceState;
-use plimsoll_core::{SimDuration, SimTime};
+use plimsoll_core::{Cluster, SimDuration, SimTime};
 
 use super::Registry;
 use crate::fixture::Fixture;
@@ -345,4 +347,153 @@ fn a_machine_is_lost_when_it_was_seen_without_a_node_for_too_long() {
     scene.fixture.register("machine-0", group, now);
     scene.update();
     assert_eq!(counts(&scene), (0, 0));
+}
+
+/// After `TestScaleUpBackoff`: each request that comes to nothing holds the group back for longer, and
+/// one that comes to something does not let it go.
+#[test]
+fn a_group_that_failed_is_healthy_and_backs_off() {
+    let flags = [("max-node-provision-time", "2m")];
+    let mut scene = Scene::of(There { target: 4, ready: 3, ..There::default() }, &flags);
+    let group = scene.group;
+    let request = |scene: &mut Scene, age_s: i64| {
+        // What was reverted is asked for again.
+        scene.fixture.cluster.set_target_size(group, 4);
+        let at = scene.fixture.now - SimDuration::from_secs(age_s);
+        scene.register(1, at);
+        let failures = scene.update().failures;
+        failures.iter().map(|one| one.error.message.clone()).collect::<Vec<_>>().join(" ")
+    };
+    let stands = |scene: &Scene| {
+        let (registry, settings) = (&scene.registry, &scene.settings);
+        assert!(
+            registry.is_cluster_healthy(settings) && registry.is_group_healthy(group, settings)
+        );
+        registry.is_backed_off(group, scene.fixture.now)
+    };
+    let failure = request(&mut scene, 180);
+    assert_eq!(failure, "Scale-up timed out for node group a after 3m0s");
+    assert!(stands(&scene));
+    scene.pass(301);
+    assert!(!stands(&scene), "after five minutes and a second");
+    let failure = request(&mut scene, 121);
+    assert_eq!(failure, "Scale-up timed out for node group a after 2m1s");
+    assert!(stands(&scene));
+    scene.pass(301);
+    assert!(stands(&scene), "now it is ten minutes");
+    assert_eq!(request(&mut scene, 0), "");
+    scene.node("late", true, SimDuration::from_mins(1));
+    assert_eq!(scene.update().failures, []);
+    assert_eq!(scene.registry.group(group).request, None, "all that was asked for is there");
+    assert!(stands(&scene), "that ends no back-off");
+}
+
+/// After `TestRecalculateStateAfterNodeGroupSizeChanged` and `TestHasNodeGroupStartedScaleUp`: what
+/// the cloud has been asked for changes in the middle of a loop.
+#[test]
+fn another_target_counts_at_once() {
+    let base = There { target: 4, ready: 1, ..There::default() };
+    for (name, there, target, least, upcoming) in [
+        ("the scale-up has failed", base, 1, 1, 0),
+        ("a part of it", There { target: 7, ready: 5, increase: 1, ..base }, 6, 5, 1),
+        ("it goes on", There { increase: 3, ..base }, 4, 1, 3),
+        ("there is none", There { ready: 4, ..base }, 4, 4, 0),
+    ] {
+        let mut scene = Scene::of(there, &[]);
+        scene.registry.recalculate(&[target]);
+        let state = scene.registry.group(scene.group);
+        assert_eq!((state.acceptable_min, scene.upcoming()), (least, upcoming), "{name}");
+    }
+    let mut scene = Scene::of(There { target: 3, increase: 3, ..There::default() }, &[]);
+    assert!(scene.registry.group(scene.group).is_scaling_up());
+    scene.registry.recalculate(&[0]);
+    let state = scene.registry.group(scene.group);
+    assert!(!state.is_scaling_up() && state.request.is_some(), "the request is not forgotten");
+}
+
+/// After `TestUnreadyAfterCreationWithIncreasedStartupTime`: the node is half an hour old.
+#[test]
+fn a_node_may_take_its_time_to_start() {
+    for (flags, counts) in [
+        (&[][..], (1, 0)),
+        (&[("max-node-startup-time", "30m")], (1, 0)),
+        (&[("max-node-startup-time", "35m")], (0, 1)),
+    ] {
+        let mut scene = Scene::new(flags);
+        scene.node("slow", false, SimDuration::from_mins(30));
+        scene.fixture.cluster.set_target_size(scene.group, 1);
+        scene.update();
+        let state = scene.registry.group(scene.group);
+        assert_eq!((state.unready, state.not_started), counts, "{flags:?}");
+        assert_eq!(scene.upcoming(), 0, "{flags:?}");
+    }
+}
+
+/// After `TestTruncateIfExceedMaxSize`; the limit is that of the program.
+#[test]
+fn long_error_messages_are_cut() {
+    for (length, kept, mark) in [(12, 12, ""), (500, 500, ""), (501, 489, "<truncated>")] {
+        let message = "x".repeat(length);
+        let error = ScaleUpError { message, ..ScaleUpError::default() };
+        assert_eq!(error.short_message(), format!("{}{mark}", "x".repeat(kept)));
+    }
+}
+
+/// Machines and Nodes that come and go in any order, drawn from a seed.
+#[test]
+fn a_machine_without_a_node_is_found_however_lists_and_nodes_change() {
+    let mut scene = Scene::new(&[]);
+    let (mut drawn, mut born) = (0x9e37_79b9_7f4a_7c15_u64, 0);
+    let mut below = move |end: usize| {
+        drawn ^= drawn << 13;
+        drawn ^= drawn >> 7;
+        drawn ^= drawn << 17;
+        usize::try_from(drawn % u64::try_from(end).expect("few")).expect("few")
+    };
+    let has_node =
+        |cluster: &Cluster, name: &str| cluster.nodes().any(|(_, node)| &*node.name == name);
+    let mut without_a_node = 0;
+    for round in 0..200 {
+        for _ in 0..below(12) {
+            let nodes: Vec<_> = scene.fixture.cluster.nodes().map(|(id, _)| id).collect();
+            match below(5) {
+                0 => scene.fixture.cluster.update_instances(scene.group, |list| {
+                    let (from, count) = (below(list.len() + 1), below(12));
+                    list.drain(from..(from + count).min(list.len()));
+                }),
+                1 if !nodes.is_empty() => {
+                    scene.fixture.cluster.remove_node(nodes[below(nodes.len())]);
+                }
+                // A Node that was away is back, or one comes whose machine is not listed.
+                2 => {
+                    let since = scene.fixture.now;
+                    let name = format!("m-{}", below(born + 1));
+                    if !has_node(&scene.fixture.cluster, &name) {
+                        scene.fixture.register(&name, scene.group, since);
+                    }
+                }
+                3 => {
+                    scene.machine(&format!("m-{born}"));
+                    born += 1;
+                }
+                _ => {
+                    let mut fresh = || {
+                        born += 1;
+                        format!("m-{}", born - 1)
+                    };
+                    scene.node(&fresh(), true, SimDuration::from_secs(30));
+                }
+            }
+        }
+        scene.pass(121);
+        scene.update();
+        let cluster = &scene.fixture.cluster;
+        let machines = cluster.group(scene.group).instances.iter().map(|one| one.id.to_string());
+        let expected: BTreeSet<String> = machines.filter(|id| !has_node(cluster, id)).collect();
+        let found = scene.registry.group(scene.group).unregistered_since.keys();
+        let found: BTreeSet<String> = found.map(|id| id.to_string()).collect();
+        assert_eq!(found, expected, "round {round}");
+        without_a_node += found.len();
+    }
+    assert!(without_a_node > 100, "there was something to find: {without_a_node}");
 }

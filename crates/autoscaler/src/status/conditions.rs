@@ -9,6 +9,7 @@ use plimsoll_core::{Cluster, SimTime};
 
 use crate::registry::{GroupState, Registry};
 use crate::settings::Settings;
+use crate::status::go_text::go_duration;
 
 /// Longer error messages are cut, as all groups share one ConfigMap.
 const ERROR_MESSAGE_BYTES_MAX: usize = 500;
@@ -196,7 +197,10 @@ impl ScaleUpError {
     pub fn timed_out(group: &str, waited: plimsoll_core::SimDuration) -> ScaleUpError {
         ScaleUpError {
             code: "timeout".to_owned(),
-            message: format!("Scale-up timed out for node group {group} after {waited}"),
+            message: format!(
+                "Scale-up timed out for node group {group} after {}",
+                go_duration(waited)
+            ),
         }
     }
 
