@@ -28,6 +28,8 @@ struct There {
     ready: usize,
     /// Not ready for long after their start.
     unready: usize,
+    /// Stopped, and kept; not ready either.
+    suspended: usize,
     /// Not ready, and young.
     starting: usize,
     /// Marked for deletion.
@@ -64,6 +66,12 @@ impl Scene {
         }
         for number in 0..there.unready {
             scene.node(&format!("unready-{number}"), false, SimDuration::from_hours(1));
+        }
+        for number in 0..there.suspended {
+            scene.node(&format!("suspended-{number}"), false, SimDuration::from_hours(1));
+            let all = scene.fixture.cluster.nodes();
+            let node = all.last().map(|(id, _)| id).expect("it was added");
+            scene.fixture.cluster.set_suspended(node, true);
         }
         for number in 0..there.starting {
             scene.node(&format!("starting-{number}"), false, SimDuration::from_secs(30));
@@ -191,6 +199,7 @@ fn nodes_are_upcoming_that_are_requested_and_neither_there_nor_lost() {
         (There { machines: 4, ..base }, 4),
         (There { starting: 3, ..base }, 4),
         (There { unready: 1, ..base }, 3),
+        (There { suspended: 1, ..base }, 3),
         (There { lost: 1, ..base }, 3),
         (There { going: 2, ..base }, 4),
         (There { increase: 0, ..base }, 0),
@@ -239,6 +248,8 @@ fn a_group_is_unhealthy_when_too_many_of_its_nodes_are_missing() {
         (There { ready: 4, increase: 3, ..base }, false),
         (There { ready: 4, lost: 8, ..base }, true),
         (There { ready: 8, unready: 4, ..base }, true),
+        (There { ready: 4, unready: 8, ..base }, false),
+        (There { ready: 4, suspended: 8, ..base }, true),
         (There { ready: 3, starting: 9, ..base }, false),
         (base, false),
         (There { increase: 12, ..base }, true),

@@ -146,6 +146,8 @@ pub struct NodeCounts {
     pub not_started: u32,
     /// Their machines are gone or going.
     pub being_deleted: u32,
+    /// Their machines are stopped, and kept.
+    pub suspended: u32,
     /// Not ready, though they should be.
     pub unready: u32,
     /// Of the unready ones those that only wait for their GPUs or devices.
@@ -166,6 +168,7 @@ impl NodeCounts {
             not_started: state.not_started,
             being_deleted: state.deleted,
             unready: state.unready,
+            suspended: state.suspended,
             resource_unready: state.resource_unready,
             long_unregistered: state.long_unregistered,
             unregistered: state.unregistered,

@@ -134,7 +134,7 @@ fn pods(plan: &Plan, width: usize) -> String {
     }
     let mut fates: BTreeMap<(usize, String), Vec<&str>> = BTreeMap::new();
     for pod in &plan.pods {
-        fates.entry(fate(pod)).or_default().push(&pod.pod);
+        fates.entry(fate(plan, pod)).or_default().push(&pod.pod);
     }
     let mut text = format!("\nPending pods: {}\n", with_thousands(plan.pods.len() as i128));
     for ((_, fate), pods) in fates {
@@ -147,10 +147,7 @@ fn pods(plan: &Plan, width: usize) -> String {
 const FATES: [(&str, &str); 12] = [
     ("triggeredScaleUp", "triggered scale-up"),
     ("scaleUpFailed", "triggered a failed scale-up"),
-    (
-        "leftOver",
-        "left over: a group would hold it, but a limit kept it out or the scale-up failed",
-    ),
+    ("leftOver", "left over: the group that grows would hold it, but a limit kept it out"),
     ("awaitEvaluation", "waits for the next loop: another group would help"),
     ("unschedulable", "no group helps"),
     ("fitsExisting", "fits on a node that is there or coming"),
@@ -163,9 +160,12 @@ const FATES: [(&str, &str); 12] = [
 ];
 
 /// Where it stands in the list, and the fate with its reasons.
-fn fate(pod: &PendingPod) -> (usize, String) {
+fn fate(plan: &Plan, pod: &PendingPod) -> (usize, String) {
     let place = FATES.iter().position(|(word, _)| *word == pod.outcome).unwrap_or(FATES.len());
-    let said = FATES.get(place).map_or(pod.outcome, |(_, said)| *said);
+    let said = match (pod.outcome, plan.scale_up_result) {
+        ("leftOver", Some("Error")) => "left over: a group would hold it, but the scale-up failed",
+        (outcome, _) => FATES.get(place).map_or(outcome, |(_, said)| *said),
+    };
     let group = pod.group.as_ref().map_or_else(String::new, |group| format!(" of {group}"));
     let reasons: Vec<String> =
         pod.reasons.iter().map(|(group, reason)| format!("{group}: {reason}")).collect();
