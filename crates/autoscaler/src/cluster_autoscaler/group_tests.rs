@@ -215,6 +215,10 @@ fn a_salvo_goes_on_until_everybody_is_helped() {
         &[("salvo-scale-up", "true")][..],
         &[("salvo-scale-up", "true"), ("salvo-scale-up-budget", "0s")][..],
         &[("salvo-scale-up", "true"), ("max-nodes-total", "3")][..],
+        // Upstream hands the stand-ins on as nodes, so that they use up the limits of the cluster. Where
+        // a limit cuts a scale-up its pods do not fit on what was asked for, which ends the salvo.
+        &[("salvo-scale-up", "true"), ("cores-total", "0:16")][..],
+        &[("salvo-scale-up", "true"), ("cores-total", "0:12")][..],
     ] {
         let mut fixture = groups_with_pods(&["a", "b", "c"], 4);
         let mut autoscaler = fixture.autoscaler(flags);
@@ -230,7 +234,9 @@ fn a_salvo_goes_on_until_everybody_is_helped() {
         []: Successful, 4 pods, salvo of 0: +2
         [("salvo-scale-up", "true")]: Successful, 12 pods, salvo of 3: +2, +2, +2
         [("salvo-scale-up", "true"), ("salvo-scale-up-budget", "0s")]: Successful, 4 pods, salvo of 0: +2
-        [("salvo-scale-up", "true"), ("max-nodes-total", "3")]: NoOptionsAvailable, 6 pods, salvo of 3: +2, +1"#]]
+        [("salvo-scale-up", "true"), ("max-nodes-total", "3")]: NoOptionsAvailable, 6 pods, salvo of 3: +2, +1
+        [("salvo-scale-up", "true"), ("cores-total", "0:16")]: NoOptionsAvailable, 8 pods, salvo of 3: +2, +2
+        [("salvo-scale-up", "true"), ("cores-total", "0:12")]: Successful, 8 pods, salvo of 2: +2, +1"#]]
     .assert_eq(&lines.join("\n"));
 }
 
