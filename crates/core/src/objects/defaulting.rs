@@ -64,7 +64,11 @@ pub fn apply_defaults(document: &mut Value) {
         | ("v1", "Service")
         | (
             "autoscaling.x-k8s.io/v1" | "autoscaling.x-k8s.io/v1beta1",
-            "CapacityBuffer" | "ProvisioningRequest",
+            "ProvisioningRequest",
+        )
+        | (
+            "autoscaling.x-k8s.io/v1alpha1" | "autoscaling.x-k8s.io/v1beta1",
+            "CapacityBuffer",
         )
         | ("resource.k8s.io/v1", "ResourceClaim" | "ResourceClaimTemplate") => {
             default_namespace(document);
