@@ -61,6 +61,8 @@ pub struct Settings {
     pub gpu_total: Vec<GpuBounds>,
     /// `max-nodes-per-scaleup`: the estimator stops there; 0: no limit.
     pub max_nodes_per_scaleup: u32,
+    /// `fastpath-binpacking-enabled`: one kind of pods is packed onto one node, which is multiplied.
+    pub fastpath_binpacking_enabled: bool,
     /// `balance-similar-node-groups`.
     pub balance_similar_node_groups: bool,
     /// `balancing-ignore-label`: labels that do not make groups differ.
@@ -230,6 +232,7 @@ impl Default for Settings {
             memory_total_bytes: Bounds { min: 0, max: 6_400_000 * GIB },
             gpu_total: Vec::new(),
             max_nodes_per_scaleup: 1000,
+            fastpath_binpacking_enabled: false,
             balance_similar_node_groups: false,
             balancing_ignore_label: Vec::new(),
             balancing_label: Vec::new(),

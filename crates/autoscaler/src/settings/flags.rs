@@ -164,6 +164,7 @@ static SCALE_UP: &[Flag] = &[
     }),
     sets("gpu-total", write!(gpu_total, gpu_bounds)),
     sets("max-nodes-per-scaleup", write!(max_nodes_per_scaleup, count)),
+    sets("fastpath-binpacking-enabled", write!(fastpath_binpacking_enabled, boolean)),
     sets("balance-similar-node-groups", write!(balance_similar_node_groups, boolean)),
     sets("balancing-ignore-label", write!(balancing_ignore_label, repeated)),
     sets("balancing-label", write!(balancing_label, repeated)),
@@ -304,7 +305,6 @@ static ONLY_DEFAULT: &[Flag] = &[
     only("enable-dynamic-resource-allocation", "true", "upstream 1.36 does not start without it"),
     only("enable-csi-node-aware-scheduling", "false", "CSINode limits are not judged"),
     only("estimator", "binpacking", "there is no other estimator"),
-    only("fastpath-binpacking-enabled", "false", "its estimates differ from real packing"),
     only("scheduler-config-file", "", "the scheduler's default profile is used"),
 ];
 

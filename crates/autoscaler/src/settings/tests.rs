@@ -99,9 +99,11 @@ fn switches_and_ratios_are_read_as_go_reads_them() {
         ("salvo-scale-up", text("T")),
         ("scale-down-enabled", SettingValue::Int(0)),
         ("scale-down-utilization-threshold", SettingValue::Int(-1)),
+        ("fastpath-binpacking-enabled", SettingValue::Bool(true)),
     ])
     .expect("all of them are good");
     assert!(settings.salvo_scale_up && !settings.scale_down_enabled);
+    assert!(settings.fastpath_binpacking_enabled);
     assert!(settings.scale_down_utilization_threshold < 0.0);
 }
 
