@@ -240,6 +240,24 @@ fn a_salvo_goes_on_until_everybody_is_helped() {
     .assert_eq(&lines.join("\n"));
 }
 
+/// Source: `RunOnce` in `core/static_autoscaler.go`: minimum sizes are held against the limits with
+/// the nodes that were there before the salvo.
+#[test]
+fn a_minimum_size_is_kept_whatever_the_salvo_of_the_same_loop_takes_of_the_limits() {
+    let flags = |salvo| {
+        let enforce = ("enforce-node-group-min-size", "true");
+        [("salvo-scale-up", salvo), ("cores-total", "0:16"), enforce]
+    };
+    let asked = |salvo| {
+        let mut fixture = groups_with_pods(&["a", "b", "c"], 4);
+        fixture.group("d", 1, 9, "4", "16Gi");
+        let mut autoscaler = fixture.autoscaler(&flags(salvo));
+        nameless(&answer(&mut fixture, &mut autoscaler, None))
+    };
+    assert_eq!(asked("false"), "+2, +1");
+    assert_eq!(asked("true"), "+2, +2, +1");
+}
+
 #[test]
 fn the_first_refusal_ends_a_scale_up_unless_increases_are_made_in_parallel() {
     let mut lines = Vec::new();

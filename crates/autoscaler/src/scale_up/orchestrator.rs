@@ -342,8 +342,11 @@ fn expansion_options(
         let limit = node_limit(fork, inputs, candidate.group, &similar);
         let groups: Vec<&PodGroup> =
             candidate.fitting.iter().map(|index| &pod_groups[*index].group).collect();
-        let pack =
-            if inputs.settings.fastpath_binpacking_enabled { estimate_by_fast_path } else { estimate };
+        let pack = if inputs.settings.fastpath_binpacking_enabled {
+            estimate_by_fast_path
+        } else {
+            estimate
+        };
         let mut estimate = pack(fork, &groups, &candidate.template, limit, inputs.now);
         let spec = &fork.group(candidate.group).spec;
         if inputs.settings.of_group(spec).is_atomic && estimate.nodes > 0 {

@@ -81,7 +81,8 @@ fn flags_are_combined_as_upstream_lets_them() {
     let settings = read(&both).expect("upstream starts");
     assert_eq!(settings.balancing_label, ["pool"]);
 
-    let refused = |pairs: &[(&str, SettingValue)]| read(pairs).expect_err("upstream does not start");
+    let refused =
+        |pairs: &[(&str, SettingValue)]| read(pairs).expect_err("upstream does not start");
     let drain = ("drain-priority-config", text("0:60"));
     let grace = ("max-graceful-termination-sec", SettingValue::Int(600));
     let bypassed = ("bypassed-scheduler-names", text("batch,other"));

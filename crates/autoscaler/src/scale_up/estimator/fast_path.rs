@@ -43,9 +43,11 @@ fn saved_simulations(spec: &PodSpec, pods: usize, template: &Template) -> usize 
     let capacity = |name: &str| template.spec.capacity.get(name).copied().unwrap_or(0);
     let (cpu, memory) = spec.first_container_requests;
     let alone = if keeps_its_like_off(spec) { pods } else { 0 };
-    let nodes = alone
-        .max(nodes_by_share(pods, cpu, capacity("cpu")))
-        .max(nodes_by_share(pods, memory, capacity("memory")));
+    let nodes = alone.max(nodes_by_share(pods, cpu, capacity("cpu"))).max(nodes_by_share(
+        pods,
+        memory,
+        capacity("memory"),
+    ));
     pods - pods.checked_div(nodes).unwrap_or(pods)
 }
 

@@ -265,10 +265,7 @@ fn packing_by_numbers_and_on_a_fork_come_to_the_same() {
         let limit = NodeLimit::default().and(limit);
         let mut fork = fixture.cluster.fork();
         let groups: Vec<&PodGroup> = groups.iter().collect();
-        let plain = Order {
-            groups: in_order(&fork, &groups, &template),
-            multiplies_last: false,
-        };
+        let plain = Order { groups: in_order(&fork, &groups, &template), multiplies_last: false };
         let fast = in_fast_path_order(&fork, &groups, &template);
         assert!(fast.multiplies_last);
         for order in [plain, fast] {
