@@ -4,6 +4,7 @@
 
 mod broken_machines;
 mod execution;
+mod if_refused;
 mod pod_findings;
 mod report;
 mod salvo;
@@ -39,6 +40,7 @@ use crate::status::{Event, Recorder, ScaleUpError, Sight};
 use crate::taints::{DELETION_CANDIDATE, TO_BE_DELETED};
 use crate::{Decision, Finding, NodeAutoscaler, Reason};
 use execution::{Execution, ScaleUpKind};
+use if_refused::{AfterRefusal, IfRefused};
 use pod_findings::{Circumstances, PodFindings};
 use report::Told;
 
@@ -69,6 +71,9 @@ pub struct ClusterAutoscaler {
     pod_findings: PodFindings,
     last_loop: Option<LoopReport>,
     execution: Execution,
+    /// `None`: a refusal would make no difference to scale-down.
+    if_refused: Option<Box<IfRefused>>,
+    after_refusal: AfterRefusal,
     /// The last loop that enlarged something or began to delete something.
     productive_loop: u64,
     /// `None`: nobody asks what would be told.
@@ -140,6 +145,8 @@ impl ClusterAutoscaler {
             pod_findings: PodFindings::default(),
             last_loop: None,
             execution: Execution::default(),
+            if_refused: None,
+            after_refusal: AfterRefusal::default(),
             productive_loop: 0,
             recorder: None,
             settings,
@@ -504,23 +511,22 @@ impl ClusterAutoscaler {
 
     fn plan_scale_down(&mut self, step: &mut Step<'_, '_>) {
         let started = before_start(step.now);
-        let enlarges = !step.report.scale_up.increases.is_empty();
-        let last_scale_up =
-            if enlarges { step.now } else { *self.last_scale_up.get_or_insert(started) };
-        let mut by_group: Vec<SimTime> = (0..step.fork.group_count())
+        let last_scale_up = *self.last_scale_up.get_or_insert(started);
+        let by_group: Vec<SimTime> = (0..step.fork.group_count())
             .map(|index| self.last_scale_up_of.get(index).copied().flatten().unwrap_or(started))
             .collect();
-        for one in &step.report.scale_up.increases {
-            by_group[one.group.index()] = step.now;
-        }
         let upcoming = step.upcoming.iter().map(|one| one.node);
         let upcoming: Vec<NodeId> = upcoming.chain(step.salvo_nodes.iter().copied()).collect();
+        let mut targets = step.targets.clone();
+        for one in step.report.scale_up.increases.iter().rev() {
+            targets[one.group.index()] = one.from;
+        }
         let context = LoopContext {
             settings: &self.settings,
             nodes: &step.nodes,
             upcoming: &upcoming,
             classes: self.registry.classes(),
-            targets: &step.targets,
+            targets: &targets,
             fork_is_bare: step.fork_is_bare,
             last_scale_up,
             last_scale_up_of: &by_group,
@@ -528,13 +534,53 @@ impl ClusterAutoscaler {
             loop_number: self.loop_number,
             seed: self.seed,
         };
-        let outcome = self.scale_down.plan_and_start(step.fork, &context, step.now);
+        let increases = &step.report.scale_up.increases;
+        let outcome = if increases.is_empty() {
+            self.scale_down.plan_and_start(step.fork, &context, step.now)
+        } else {
+            let planned = IfRefused::plan(&self.scale_down, step.fork, &context, step.now);
+            let mut enlarged = by_group.clone();
+            increases.iter().for_each(|one| enlarged[one.group.index()] = step.now);
+            let context = LoopContext {
+                targets: &step.targets,
+                last_scale_up: step.now,
+                last_scale_up_of: &enlarged,
+                ..context
+            };
+            let outcome = self.scale_down.plan_and_start(step.fork, &context, step.now);
+            self.if_refused = planned.map(|mut planned| {
+                planned.withhold(&outcome.actions);
+                Box::new(planned)
+            });
+            outcome
+        };
         step.actions.extend(outcome.actions);
         step.report.scale_down = outcome.result;
         step.report.started = outcome.started;
         step.scale_down_reasons = outcome.reasons;
         step.scale_down_idle_until =
             if self.settings.scale_down_enabled { outcome.idle_until } else { Some(SimTime::MAX) };
+    }
+
+    /// The cloud refused to enlarge a group.
+    fn note_refusal(&mut self, cluster: &Cluster, group: GroupId, words: &str, now: SimTime) {
+        self.registry.register_failure(group, ScaleUpError::refused(words), now);
+        self.requests.note_refusal();
+        let answer = self.execution.answer(group, false);
+        let Some(report) = &mut self.last_loop else { return };
+        report.note_refusal(cluster, group, words);
+        // What is done for minimum sizes is the last thing in a loop: nothing hangs on it.
+        if answer.kind == Some(ScaleUpKind::MinSize) {
+            return;
+        }
+        report.note_failed_pods(group, answer.scale_up.unwrap_or(0));
+        self.pod_findings.note_refusal(report, words);
+        if let Some(planned) = self.if_refused.take() {
+            (self.scale_down, self.after_refusal) = planned.happen(report);
+            if !report.started.is_empty() {
+                self.productive_loop = self.loop_number;
+            }
+        }
     }
 
     /// Until when loops would decide nothing, as long as the cluster stays as it is.
@@ -564,6 +610,8 @@ impl NodeAutoscaler for ClusterAutoscaler {
 
     fn decide(&mut self, cluster: &mut Fork<'_>, now: SimTime) -> Decision {
         self.loop_number += 1;
+        self.if_refused = None;
+        self.after_refusal = AfterRefusal::default();
         self.turn = if self.last_loop_at == Some(now) { self.turn + 1 } else { 0 };
         self.started_at.get_or_insert(now);
         let targets: Vec<u32> = cluster.groups().map(|(_, group)| group.target_size).collect();
@@ -621,7 +669,9 @@ impl NodeAutoscaler for ClusterAutoscaler {
     }
 
     fn still_wants(&mut self, action: &Action) -> bool {
-        let Action::IncreaseSize { group, delta } = action else { return true };
+        let Action::IncreaseSize { group, delta } = action else {
+            return self.after_refusal.still_wants(action);
+        };
         let in_parallel = self.settings.parallel_scale_up;
         let wants = self.execution.still_wants(*group, in_parallel);
         if !wants && let Some(report) = &mut self.last_loop {
@@ -640,6 +690,7 @@ impl NodeAutoscaler for ClusterAutoscaler {
 
     fn resume(&mut self, cluster: &Cluster, now: SimTime) -> Vec<Action> {
         let mut actions = self.requests.resume(now);
+        actions.append(&mut self.after_refusal.take());
         actions.extend(self.scale_down.resume(cluster, now));
         if let Some(recorder) = &mut self.recorder {
             recorder.resumed(cluster, &actions);
@@ -658,6 +709,7 @@ impl NodeAutoscaler for ClusterAutoscaler {
                 self.registry.register_scale_up(cluster, &self.settings, *group, *delta, now);
                 // Of a scale-up that is refused in part upstream counts nothing as its last.
                 if self.execution.answer(*group, true).is_complete {
+                    self.if_refused = None;
                     self.last_scale_up = Some(now);
                     self.productive_loop = self.loop_number;
                 }
@@ -666,13 +718,7 @@ impl NodeAutoscaler for ClusterAutoscaler {
             }
             Action::IncreaseSize { group, .. } => {
                 let Outcome::Refused(words) = outcome else { return };
-                self.registry.register_failure(*group, ScaleUpError::refused(words), now);
-                self.requests.note_refusal();
-                let scale_up = self.execution.answer(*group, false).scale_up;
-                if let Some(report) = &mut self.last_loop {
-                    report.note_refusal(cluster, *group, scale_up.unwrap_or(0), words);
-                    self.pod_findings.note_refusal(report, words);
-                }
+                self.note_refusal(cluster, *group, words, now);
             }
             Action::DeleteInstances { group, .. } => self.registry.invalidate_instances(*group),
             _ => self.scale_down.observe(action, outcome, cluster, now),

@@ -39,7 +39,8 @@ pub enum PodOutcome {
     Unschedulable,
     /// Another group would help; not this loop's.
     AwaitEvaluation,
-    /// The group that was taken would hold it, but a limit kept it out.
+    /// The group that was taken would hold it, but a limit kept it out; or some group would, and the
+    /// loop's scale-up was refused.
     LeftOver,
     /// The increase was refused.
     ScaleUpFailed,

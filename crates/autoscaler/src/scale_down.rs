@@ -186,6 +186,13 @@ impl ScaleDown {
         ScaleDownOutcome { actions, reasons, result, started, idle_until }
     }
 
+    /// Whether no cooldown of the whole cluster keeps deletions from starting in a loop like this.
+    pub(crate) fn may_start(&self, context: &LoopContext<'_>, now: SimTime) -> bool {
+        self.settings.scale_down_enabled
+            && !context.scale_down_disabled
+            && now >= self.cooldowns.end(context)
+    }
+
     fn note_unneeded(&mut self, cluster: &Cluster, context: &LoopContext<'_>) {
         if !self.planner.findings.words.are_told {
             return;

@@ -192,15 +192,7 @@ impl Drive<'_> {
         let version = self.world.cluster.version();
         self.trigger.seen_marks = self.world.cluster.unschedulable_marks();
         let decision = strategy.decide(&mut self.world.cluster.fork(), at);
-        let (cluster, actions) = (&mut self.world.cluster, &decision.actions);
-        let mut verdict = invariants::check(cluster, actions);
-        if let Some(settings) = strategy.limits() {
-            verdict = verdict
-                .and_then(|()| invariants::check_limits(cluster, settings, actions))
-                .and_then(|()| self.watch.check(cluster, settings, actions, at))
-                .and_then(|()| invariants::check_moves(cluster, settings, actions, at));
-        }
-        self.require(verdict, at)?;
+        self.hold_to_rules(&decision.actions, at)?;
         let Decision { actions, reasons, idle_until } = decision;
         self.ledger.begin_loop(at, &reasons);
         for action in actions {
@@ -227,6 +219,10 @@ impl Drive<'_> {
             let actions = strategy.resume(&self.world.cluster, at);
             if actions.is_empty() {
                 return Ok(());
+            }
+            // Most of it goes on with deletions that were held to the rules when they were decided.
+            if actions.iter().any(|action| matches!(action, Action::SetTaints { .. })) {
+                self.hold_to_rules(&actions, at)?;
             }
             for action in actions {
                 self.carry_out(&action, at)?;
@@ -258,6 +254,20 @@ impl Drive<'_> {
             strategy.observe(action, &outcome, &self.world.cluster, at);
         }
         Ok(())
+    }
+
+    /// Holds what is about to be done against the rules for every strategy, and for those that have
+    /// limits against these.
+    fn hold_to_rules(&mut self, actions: &[Action], at: SimTime) -> Result<(), DriveError> {
+        let cluster = &mut self.world.cluster;
+        let mut verdict = invariants::check(cluster, actions);
+        if let Some(settings) = self.strategy.as_ref().and_then(|one| one.limits()) {
+            verdict = verdict
+                .and_then(|()| invariants::check_limits(cluster, settings, actions))
+                .and_then(|()| self.watch.check(cluster, settings, actions, at))
+                .and_then(|()| invariants::check_moves(cluster, settings, actions, at));
+        }
+        self.require(verdict, at)
     }
 
     /// Ends the drive where a rule is broken that holds for every strategy.

@@ -36,6 +36,8 @@ pub(super) enum ScaleUpKind {
 pub(super) struct Answer {
     /// The place of its scale-up among those of the loop; `None`: nobody knows of it.
     pub(super) scale_up: Option<usize>,
+    /// What that is for.
+    pub(super) kind: Option<ScaleUpKind>,
     /// All of its scale-up was carried out.
     pub(super) is_complete: bool,
 }
@@ -69,12 +71,13 @@ impl Execution {
     pub(super) fn answer(&mut self, group: GroupId, done: bool) -> Answer {
         let waits = |one: &ScaleUp| one.waiting.contains(&group);
         let Some(index) = self.scale_ups.iter().position(waits) else {
-            return Answer { scale_up: None, is_complete: done };
+            return Answer { scale_up: None, kind: None, is_complete: done };
         };
         let own = &mut self.scale_ups[index];
         own.answer(group);
         own.failed |= !done;
-        Answer { scale_up: Some(index), is_complete: own.waiting.is_empty() && !own.failed }
+        let is_complete = own.waiting.is_empty() && !own.failed;
+        Answer { scale_up: Some(index), kind: Some(own.kind), is_complete }
     }
 }
 

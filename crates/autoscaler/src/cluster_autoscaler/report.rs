@@ -91,27 +91,30 @@ impl LoopReport {
         last
     }
 
-    /// The cloud refused to enlarge a group: that scale-up, the one of this place among the loop's, has
-    /// failed, and with it its pods.
-    pub(super) fn note_refusal(
-        &mut self,
-        cluster: &Cluster,
-        group: GroupId,
-        scale_up: usize,
-        words: &str,
-    ) {
+    /// The cloud refused to enlarge a group.
+    pub(super) fn note_refusal(&mut self, cluster: &Cluster, group: GroupId, words: &str) {
         self.drop_increase(group, None);
         self.scale_up.result = ScaleUpResult::Error;
+        self.events.push(Event::scale_up_refused(&cluster.group(group).spec.name, words));
+    }
+
+    /// With a refused group a scale-up, the one of this place among the loop's, has failed, and with it
+    /// its pods.
+    pub(super) fn note_failed_pods(&mut self, group: GroupId, scale_up: usize) {
         // Pods of a salvo's earlier scale-ups are helped; those of later ones are not tried any more.
         let helped: FxHashSet<PodId> =
             self.salvo.iter().take(scale_up).flat_map(chosen_pods).collect();
         for (pod, outcome) in &mut self.outcomes {
-            if *outcome == PodOutcome::TriggeredScaleUp && !helped.contains(pod) {
-                *outcome = PodOutcome::ScaleUpFailed;
+            match *outcome {
+                PodOutcome::TriggeredScaleUp if !helped.contains(pod) => {
+                    *outcome = PodOutcome::ScaleUpFailed;
+                }
+                // Upstream says of a loop that failed for nobody that another group would help.
+                PodOutcome::AwaitEvaluation => *outcome = PodOutcome::LeftOver,
+                _ => {}
             }
         }
         self.note_not_enlarged(group);
-        self.events.push(Event::scale_up_refused(&cluster.group(group).spec.name, words));
     }
 
     /// An increase is not carried out, as one before it was refused.

@@ -33,8 +33,8 @@ pub fn check_limits(
         return Ok(());
     }
     let mut quotas = Quotas::new(cluster, settings);
-    let mut nodes = countable_nodes(cluster);
     let most = i64::from(settings.max_nodes_total);
+    let mut nodes = if most > 0 { countable_nodes(cluster) } else { 0 };
     let mut targets: Vec<u32> = cluster.groups().map(|(_, group)| group.target_size).collect();
     for (group, delta) in increases() {
         let spec = &cluster.group(group).spec;

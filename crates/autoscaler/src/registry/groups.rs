@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use plimsoll_core::{SimDuration, SimTime};
 
-use super::instances::CachedInstances;
+use super::instances::{CachedInstances, ComparedList};
 use crate::settings::Settings;
 
 /// One node group, as of the last update.
@@ -49,7 +49,7 @@ pub struct GroupState {
     /// Adds up the serials of the group's nodes: equal sums mean the same nodes.
     pub(super) nodes_digest: u64,
     /// The list and the nodes that `unregistered_since` was made from.
-    pub(super) compared: Option<(CachedInstances, u64)>,
+    pub(super) compared: Option<ComparedList>,
 }
 
 /// An increase that has not been fulfilled.

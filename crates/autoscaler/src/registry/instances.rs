@@ -8,6 +8,7 @@ use plimsoll_core::node_group::{Instance, InstanceState};
 use plimsoll_core::{Cluster, SimDuration, SimTime};
 use rustc_hash::FxHashSet;
 
+use super::machines::RegisteredNode;
 use super::{FailedScaleUp, Registry, RegistryUpdate};
 use crate::settings::Settings;
 use crate::status::{Event, ScaleUpError};
@@ -16,8 +17,38 @@ use crate::status::{Event, ScaleUpError};
 const REFRESH_INTERVAL: SimDuration = SimDuration::from_mins(2);
 
 /// A list of machines as the cloud gave it at some time.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct CachedInstances(Arc<Vec<Instance>>);
+
+/// A list of machines that was held against the nodes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ComparedList {
+    list: CachedInstances,
+    /// The sum over the group's nodes.
+    nodes_digest: u64,
+    /// By place in the list: a node of the machine.
+    nodes: Vec<Option<RegisteredNode>>,
+    /// Where the machine of the next list is looked for.
+    place: usize,
+}
+
+impl ComparedList {
+    /// The node that a machine of a later list had, where that is quick to find: lists mostly differ by
+    /// a few machines, and share the others. Machines come in the order of the later list.
+    fn next_node_of(&mut self, instance: &Instance) -> Option<RegisteredNode> {
+        /// After so many machines that went, each further one is looked up in the long way.
+        const STEPS_MAX: usize = 8;
+        let ahead = self.list.0.get(self.place..)?.iter().take(STEPS_MAX);
+        let steps = ahead.take_while(|one| !Arc::ptr_eq(&one.id, &instance.id)).count();
+        let place = self.place + steps;
+        let found = self.list.0.get(place).is_some_and(|one| Arc::ptr_eq(&one.id, &instance.id));
+        if !found {
+            return None;
+        }
+        self.place = place + 1;
+        self.nodes[place]
+    }
+}
 
 impl CachedInstances {
     /// Whether this is the very list.
@@ -74,10 +105,9 @@ impl Registry {
         let mut changed: Vec<GroupId> = Vec::new();
         for (index, state) in self.groups.iter().enumerate() {
             let Some(cached) = &state.cached else { continue };
-            let same = state
-                .compared
-                .as_ref()
-                .is_some_and(|(list, digest)| list.is(&cached.0) && *digest == state.nodes_digest);
+            let same = state.compared.as_ref().is_some_and(|one| {
+                one.list.is(&cached.0) && one.nodes_digest == state.nodes_digest
+            });
             if !same {
                 changed.push(GroupId::at(index));
             }
@@ -95,12 +125,17 @@ impl Registry {
     }
 
     fn compare_with_nodes(&mut self, id: GroupId, now: SimTime) {
-        let state = &mut self.groups[id.index()];
+        let (state, machines) = (&mut self.groups[id.index()], &self.scan.machines);
         let Some(cached) = state.cached.clone() else { return };
+        let mut before = state.compared.take().unwrap_or_default();
+        let mut nodes = Vec::with_capacity(cached.0.len());
         let mut since = BTreeMap::new();
         for instance in cached.0.iter() {
+            let known = before.next_node_of(instance).filter(|one| machines.is_there(*one));
+            let node = known.or_else(|| machines.node_of(&instance.id));
+            nodes.push(node);
             let never_comes = instance.state == InstanceState::Deleting || instance.error.is_some();
-            if never_comes || self.scan.machines.have_node(&instance.id) {
+            if never_comes || node.is_some() {
                 continue;
             }
             let first_seen = state.unregistered_since.get(&instance.id).copied();
@@ -109,7 +144,8 @@ impl Registry {
         }
         self.changed |= since.len() != state.unregistered_since.len();
         state.unregistered_since = since;
-        state.compared = Some((cached, state.nodes_digest));
+        let nodes_digest = state.nodes_digest;
+        state.compared = Some(ComparedList { list: cached, nodes_digest, nodes, place: 0 });
     }
 
     /// Machines with a creation error that were not seen with that error before: the request is

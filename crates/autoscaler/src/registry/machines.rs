@@ -11,16 +11,37 @@ use rustc_hash::FxHashMap;
 pub(super) struct RegisteredMachines {
     /// By node: its serial and its machine.
     by_node: Vec<Option<(u64, Arc<str>)>>,
-    /// How many nodes say that they are this machine: one, where nobody errs.
-    nodes_of: FxHashMap<Arc<str>, u32>,
+    /// How many nodes say that they are this machine (one, where nobody errs), and the last that did.
+    nodes_of: FxHashMap<Arc<str>, (u32, NodeId)>,
     /// The walk goes on here.
     next: usize,
 }
 
+/// A node that some machine has. A node never becomes another machine's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RegisteredNode {
+    node: NodeId,
+    serial: u64,
+}
+
+/// No node has this serial: where of several nodes of a machine the one that is known is gone.
+const NO_SERIAL: u64 = 0;
+
 impl RegisteredMachines {
-    /// Whether a machine has a Node, as of the last walk.
-    pub(super) fn have_node(&self, machine: &str) -> bool {
-        self.nodes_of.contains_key(machine)
+    /// A Node of a machine, as of the last walk; `None`: it has none.
+    pub(super) fn node_of(&self, machine: &str) -> Option<RegisteredNode> {
+        let (_, node) = *self.nodes_of.get(machine)?;
+        let known = self.by_node.get(node.index()).and_then(Option::as_ref);
+        let serial =
+            known.filter(|(_, of)| **of == *machine).map_or(NO_SERIAL, |(serial, _)| *serial);
+        Some(RegisteredNode { node, serial })
+    }
+
+    /// Whether what was a node of some machine once was there in the last walk.
+    #[inline]
+    pub(super) fn is_there(&self, one: RegisteredNode) -> bool {
+        let known = self.by_node.get(one.node.index()).and_then(Option::as_ref);
+        known.is_some_and(|(serial, _)| *serial == one.serial)
     }
 
     /// A walk over all nodes begins.
@@ -57,13 +78,14 @@ impl RegisteredMachines {
             self.by_node.resize(id.index() + 1, None);
         }
         self.forget(id.index());
-        *self.nodes_of.entry(Arc::clone(&node.provider_id)).or_default() += 1;
+        let nodes_of = self.nodes_of.entry(Arc::clone(&node.provider_id)).or_insert((0, id));
+        *nodes_of = (nodes_of.0 + 1, id);
         self.by_node[id.index()] = Some((node.serial, Arc::clone(&node.provider_id)));
     }
 
     fn forget(&mut self, index: usize) {
         let Some((_, machine)) = self.by_node[index].take() else { return };
-        if let Some(count) = self.nodes_of.get_mut(&machine) {
+        if let Some((count, _)) = self.nodes_of.get_mut(&machine) {
             *count -= 1;
             if *count == 0 {
                 self.nodes_of.remove(&machine);
@@ -87,7 +109,7 @@ mod tests {
         cluster.nodes().for_each(|(id, node)| machines.meet(id, node));
         machines.end();
         let all = ["m-a", "m-b", "m-c"].into_iter();
-        all.filter(|one| machines.have_node(one)).collect::<Vec<_>>().join(" ")
+        all.filter(|one| machines.node_of(one).is_some()).collect::<Vec<_>>().join(" ")
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The registry's rules as tables, each after a suite of `clusterstate/clusterstate_test.go` of
 //! release 1.36 that its comment names, with clusters of our own.
 
+use std::collections::BTreeSet;
+
 use plimsoll_core::ids::GroupId;
 use plimsoll_core::node_group::InstanceState;
-use plimsoll_core::{SimDuration, SimTime};
+use plimsoll_core::{Cluster, SimDuration, SimTime};
 
 use super::Registry;
 use crate::fixture::Fixture;
@@ -345,4 +347,63 @@ fn a_machine_is_lost_when_it_was_seen_without_a_node_for_too_long() {
     scene.fixture.register("machine-0", group, now);
     scene.update();
     assert_eq!(counts(&scene), (0, 0));
+}
+
+/// Machines and Nodes that come and go in any order, drawn from a seed.
+#[test]
+fn a_machine_without_a_node_is_found_however_lists_and_nodes_change() {
+    let mut scene = Scene::new(&[]);
+    let (mut drawn, mut born) = (0x9e37_79b9_7f4a_7c15_u64, 0);
+    let mut below = move |end: usize| {
+        drawn ^= drawn << 13;
+        drawn ^= drawn >> 7;
+        drawn ^= drawn << 17;
+        usize::try_from(drawn % u64::try_from(end).expect("few")).expect("few")
+    };
+    let has_node =
+        |cluster: &Cluster, name: &str| cluster.nodes().any(|(_, node)| &*node.name == name);
+    let mut without_a_node = 0;
+    for round in 0..200 {
+        for _ in 0..below(12) {
+            let nodes: Vec<_> = scene.fixture.cluster.nodes().map(|(id, _)| id).collect();
+            match below(5) {
+                0 => scene.fixture.cluster.update_instances(scene.group, |list| {
+                    let (from, count) = (below(list.len() + 1), below(12));
+                    list.drain(from..(from + count).min(list.len()));
+                }),
+                1 if !nodes.is_empty() => {
+                    scene.fixture.cluster.remove_node(nodes[below(nodes.len())]);
+                }
+                // A Node that was away is back, or one comes whose machine is not listed.
+                2 => {
+                    let since = scene.fixture.now;
+                    let name = format!("m-{}", below(born + 1));
+                    if !has_node(&scene.fixture.cluster, &name) {
+                        scene.fixture.register(&name, scene.group, since);
+                    }
+                }
+                3 => {
+                    scene.machine(&format!("m-{born}"));
+                    born += 1;
+                }
+                _ => {
+                    let mut fresh = || {
+                        born += 1;
+                        format!("m-{}", born - 1)
+                    };
+                    scene.node(&fresh(), true, SimDuration::from_secs(30));
+                }
+            }
+        }
+        scene.pass(121);
+        scene.update();
+        let cluster = &scene.fixture.cluster;
+        let machines = cluster.group(scene.group).instances.iter().map(|one| one.id.to_string());
+        let expected: BTreeSet<String> = machines.filter(|id| !has_node(cluster, id)).collect();
+        let found = scene.registry.group(scene.group).unregistered_since.keys();
+        let found: BTreeSet<String> = found.map(|id| id.to_string()).collect();
+        assert_eq!(found, expected, "round {round}");
+        without_a_node += found.len();
+    }
+    assert!(without_a_node > 100, "there was something to find: {without_a_node}");
 }

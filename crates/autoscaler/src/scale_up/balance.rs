@@ -46,28 +46,52 @@ pub fn are_similar(
         && same_labels(settings, one, other)
 }
 
-/// Shares `count` new nodes out: one by one to the smallest group that is not full, the first of
-/// equals. `groups` holds (group, target size, maximum size).
+/// Shares `count` new nodes out: one by one to the smallest group that is not full. `groups` holds
+/// (group, target size, maximum size).
 ///
-/// Gives only groups that grow, in the order of their sizes, with their new sizes.
+/// Gives only groups that grow, with their new sizes, in upstream's order, which is that in which they
+/// are enlarged: by their sizes, but a group that fills up changes places with the first one that was
+/// not full then. That decides too which of several equals gets the last nodes.
+///
+/// Source: `BalanceScaleUpBetweenGroups` in `balancing_processor.go`. It sorts with an algorithm that
+/// keeps the order of equals for up to twelve groups; ours always does.
 #[must_use]
 pub fn share_out(groups: &[(GroupId, u32, u32)], count: u32) -> Vec<(GroupId, u32)> {
-    let mut sizes: Vec<(GroupId, u32, u32, u32)> = groups
+    let mut sizes: Vec<Share> = groups
         .iter()
-        .filter(|(_, size, max)| size < max)
-        .map(|(group, size, max)| (*group, *size, *max, *size))
+        .filter(|(_, size, max)| size != max)
+        .map(|(group, size, max)| Share { group: *group, before: *size, after: *size, max: *max })
         .collect();
-    sizes.sort_by_key(|(_, size, _, _)| *size);
-    for _ in 0..count {
-        let open = sizes.iter_mut().filter(|(_, _, max, size)| size < max);
-        let Some(smallest) = open.min_by_key(|(_, _, _, size)| *size) else { break };
-        smallest.3 += 1;
+    sizes.sort_by_key(|one| one.before);
+    let capacity: u64 = sizes.iter().map(|one| u64::from(one.max.saturating_sub(one.before))).sum();
+    let mut left = u64::from(count).min(capacity);
+    // Groups before `open` are full; those from there up to `current` have got their node of this round.
+    let (mut open, mut current) = (0, 0);
+    while left > 0 {
+        if sizes[current].after < sizes[current].max {
+            sizes[current].after += 1;
+            left -= 1;
+        } else {
+            sizes.swap(open, current);
+            open += 1;
+        }
+        let next_is_smaller =
+            sizes.get(current + 1).is_some_and(|next| sizes[current].after > next.after);
+        current = if next_is_smaller { current + 1 } else { open };
     }
     sizes
         .into_iter()
-        .filter(|(_, before, _, after)| after > before)
-        .map(|(group, _, _, after)| (group, after))
+        .filter(|one| one.after > one.before)
+        .map(|one| (one.group, one.after))
         .collect()
+}
+
+/// What one group gets.
+struct Share {
+    group: GroupId,
+    before: u32,
+    after: u32,
+    max: u32,
 }
 
 /// Capacities are equal, up to a small difference in memory.

@@ -34,19 +34,11 @@ impl Quotas {
         for gpus in &settings.gpu_total {
             quotas.left.push((gpus.gpu_type.clone(), gpus.bounds.max));
         }
-        let mut of_template: Vec<Option<Demand>> = Vec::new();
-        for (_, node) in cluster.nodes() {
-            let index = node.template.index();
-            if of_template.len() <= index {
-                of_template.resize(index + 1, None);
-            }
-            let demand = of_template[index].get_or_insert_with(|| {
-                let template = cluster.catalog().template(node.template);
-                quotas.demand_of(&template.labels, &template.capacity, &template.allocatable)
-            });
-            for ((_, left), amount) in quotas.left.iter_mut().zip(&demand.0) {
-                *left -= amount;
-            }
+        for (template, count) in cluster.node_counts_by_template() {
+            let template = cluster.catalog().template(template);
+            let demand =
+                quotas.demand_of(&template.labels, &template.capacity, &template.allocatable);
+            quotas.take(&demand, count);
         }
         quotas
     }
@@ -54,8 +46,7 @@ impl Quotas {
     /// Gives back what a node of the cluster takes.
     pub fn leave_out(&mut self, cluster: &Cluster, node: NodeId) {
         let template = cluster.catalog().template(cluster.node(node).template);
-        let demand =
-            self.demand_of(&template.labels, &template.capacity, &template.allocatable);
+        let demand = self.demand_of(&template.labels, &template.capacity, &template.allocatable);
         for ((_, left), amount) in self.left.iter_mut().zip(&demand.0) {
             *left += amount;
         }

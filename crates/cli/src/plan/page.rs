@@ -146,8 +146,11 @@ fn pods(plan: &Plan, width: usize) -> String {
 /// In which order fates are told, what is done for a pod first.
 const FATES: [(&str, &str); 12] = [
     ("triggeredScaleUp", "triggered scale-up"),
-    ("scaleUpFailed", "the scale-up failed"),
-    ("leftOver", "left over: the group that grows would hold it, but a limit kept it out"),
+    ("scaleUpFailed", "triggered a failed scale-up"),
+    (
+        "leftOver",
+        "left over: a group would hold it, but a limit kept it out or the scale-up failed",
+    ),
     ("awaitEvaluation", "waits for the next loop: another group would help"),
     ("unschedulable", "no group helps"),
     ("fitsExisting", "fits on a node that is there or coming"),

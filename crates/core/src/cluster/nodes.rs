@@ -87,6 +87,8 @@ pub(crate) struct Nodes {
     by_name: FxHashMap<Arc<str>, NodeId>,
     born: u64,
     alive: usize,
+    /// By template: how many nodes have it.
+    by_template: Vec<u32>,
 }
 
 /// One column of integers a resource; a resource that nobody uses has an empty column.
@@ -106,15 +108,25 @@ impl Columns {
         self.by_resource.get(resource.index()).map_or(&[], Vec::as_slice)
     }
 
+    #[inline]
     pub(crate) fn add(&mut self, resource: ResourceId, node: NodeId, amount: i64) {
-        *self.cell(resource, node) += amount;
+        let column = self.by_resource.get_mut(resource.index());
+        match column.and_then(|column| column.get_mut(node.index())) {
+            Some(cell) => *cell += amount,
+            None => *self.cell(resource, node) += amount,
+        }
     }
 
     pub(crate) fn set(&mut self, resource: ResourceId, node: NodeId, amount: i64) {
-        *self.cell(resource, node) = amount;
+        let column = self.by_resource.get_mut(resource.index());
+        match column.and_then(|column| column.get_mut(node.index())) {
+            Some(cell) => *cell = amount,
+            None => *self.cell(resource, node) = amount,
+        }
     }
 
-    #[inline]
+    /// The cell, which is made where it is missing: rarely.
+    #[cold]
     fn cell(&mut self, resource: ResourceId, node: NodeId) -> &mut i64 {
         if self.by_resource.len() <= resource.index() {
             self.by_resource.resize_with(resource.index() + 1, Vec::new);
@@ -186,6 +198,12 @@ impl Cluster {
     #[must_use]
     pub fn node_count(&self) -> usize {
         self.nodes.alive
+    }
+
+    /// The templates that nodes have, and how many nodes have each.
+    pub fn node_counts_by_template(&self) -> impl Iterator<Item = (TemplateId, u32)> + '_ {
+        let counts = self.nodes.by_template.iter().copied().enumerate();
+        counts.filter(|(_, count)| *count > 0).map(|(index, count)| (TemplateId::at(index), count))
     }
 
     /// One more than the highest node id that was ever in use: the length of a column.
@@ -296,6 +314,11 @@ impl Cluster {
         self.nodes.scoring_memory_bytes[id.index()] = 0;
         self.nodes.image_spread.node_came(self.catalog.images(node.images));
         self.nodes.by_name.entry(Arc::clone(&node.name)).or_insert(id);
+        let template = node.template.index();
+        if self.nodes.by_template.len() <= template {
+            self.nodes.by_template.resize(template + 1, 0);
+        }
+        self.nodes.by_template[template] += 1;
         self.nodes.slots[id.index()] = Some(node);
         self.nodes.alive += 1;
         self.topology_node_came(id);
@@ -326,6 +349,7 @@ impl Cluster {
         assert!(node.pods.is_empty(), "node {} is removed with pods on it", node.name);
         self.nodes.free.insert(id);
         self.nodes.alive -= 1;
+        self.nodes.by_template[node.template.index()] -= 1;
         self.nodes.image_spread.node_left(self.catalog.images(node.images));
         if self.nodes.by_name.get(&node.name) == Some(&id) {
             self.nodes.by_name.remove(&node.name);

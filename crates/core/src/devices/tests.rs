@@ -1,6 +1,7 @@
 //! What devices are given, to whom, and why not: one rule a test.
 
 mod lifecycle;
+mod nodes;
 mod requests;
 mod sharing;
 mod topology;

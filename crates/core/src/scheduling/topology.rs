@@ -88,6 +88,10 @@ impl Topology {
     #[inline]
     pub(crate) fn account(&mut self, shape: ShapeId, node: NodeId, sign: i32, is_going: bool) {
         let Some(counts) = self.by_shape.get_mut(shape.index()) else { return };
+        // Most pods count for no other pod's rules.
+        if counts.tallies.is_empty() {
+            return;
+        }
         let tallies = std::mem::take(&mut counts.tallies);
         for (place, weight) in &tallies {
             if !is_going || self.tallies[*place].query.counts_going() {
