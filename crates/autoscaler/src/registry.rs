@@ -268,14 +268,14 @@ impl Registry {
         u32::try_from(state.missing()).unwrap_or(0)
     }
 
-    /// How many nodes of a group work or are still expected to: nodes that are ready or have not
-    /// started, and machines that may yet become Nodes. Neither nodes that have broken down nor
+    /// How many nodes of a group work or are still expected to: nodes that are ready, are suspended or
+    /// have not started, and machines that may yet become Nodes. Neither nodes that have broken down nor
     /// machines that have failed count.
     #[must_use]
     pub fn live(&self, group: GroupId, now: SimTime) -> u32 {
         let state = &self.groups[group.index()];
         let expected = state.not_started + state.unregistered;
-        state.ready + expected.max(self.upcoming(group, now))
+        state.ready + state.suspended + expected.max(self.upcoming(group, now))
     }
 
     /// Whether few enough nodes are unready for the autoscaler to go on.

@@ -65,4 +65,6 @@ pub struct Readiness {
     pub ready: bool,
     /// When the last of these three conditions became what it is.
     pub since: Option<SimTime>,
+    /// The condition Suspended is True: the machine is kept, and stopped.
+    pub is_suspended: bool,
 }

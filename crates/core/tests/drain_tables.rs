@@ -421,3 +421,55 @@ fn budgets_and_system_pods() {
         ),
     ]);
 }
+
+/// Its name, how many pods only the first budget covers, only the second, and both; the disruptions
+/// that each allows (`None`: there are no budgets), whether the pods can go at one time, and what is
+/// left.
+type BudgetRow = (&'static str, [usize; 3], Option<[i64; 2]>, bool, Option<[i64; 2]>);
+
+/// Source: `core/scaledown/pdb/basic_test.go`, `TestBasicCanRemovePods` and `TestBasicRemovePods`. A pod
+/// that a used-up budget covers is refused by the rule about budgets before they are counted together.
+#[test]
+fn budgets_that_cover_several_pods_of_a_node() {
+    let rows: [BudgetRow; 6] = [
+        ("no budgets", [2, 1, 0], None, true, None),
+        ("not enough left", [2, 1, 0], Some([1, 0]), false, Some([-1, -1])),
+        ("at risk", [2, 1, 0], Some([1, 2]), false, Some([-1, 1])),
+        ("enough left", [2, 3, 0], Some([2, 4]), true, Some([0, 1])),
+        ("a pod under both", [0, 0, 1], Some([1, 1]), true, Some([0, 0])),
+        ("a pod under both, and others", [1, 1, 1], Some([2, 1]), false, Some([0, -1])),
+    ];
+    for (name, [first, second, both], allowed, at_one_time, left) in rows {
+        let mut items = Vec::new();
+        let labels = [
+            (first, json!({"label-1": "true"})),
+            (second, json!({"label-2": "true"})),
+            (both, json!({"label-1": "true", "label-2": "true"})),
+        ];
+        for (count, labels) in labels {
+            for _ in 0..count {
+                items.push(json!({"apiVersion": "v1", "kind": "Pod",
+                    "metadata": {"name": format!("pod-{}", items.len()), "namespace": "ns",
+                        "labels": labels},
+                    "spec": {"containers": [{"name": "main", "image": "app"}]}}));
+            }
+        }
+        for (number, allowed) in allowed.iter().flatten().enumerate() {
+            let number = number + 1;
+            items.push(json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
+                "metadata": {"name": format!("budget-{number}"), "namespace": "ns"},
+                "spec": {"minAvailable": 1,
+                    "selector": {"matchLabels": {format!("label-{number}"): "true"}}},
+                "status": {"disruptionsAllowed": allowed}}));
+        }
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
+        let (snapshot, _) = Snapshot::from_values(std::iter::once((list, Origin::default())))
+            .expect("good objects");
+        let mut cluster = Cluster::from_snapshot(&snapshot, &SchedulerProfiles::default());
+        let pods: Vec<_> = cluster.pods().map(|(id, _)| id).collect();
+        assert_eq!(drain::use_budgets(&mut cluster, &pods), at_one_time, "{name}");
+        let found: Vec<i64> =
+            cluster.budgets().map(|(_, budget)| budget.disruptions_allowed).collect();
+        assert_eq!(found, left.map(Vec::from).unwrap_or_default(), "{name}");
+    }
+}

@@ -358,7 +358,7 @@ fn add_machine(
         created_at: Some(world.now()),
         spec: node,
         annotations: spec.template_annotations.clone(),
-        readiness: Readiness { ready: true, since: Some(world.now()) },
+        readiness: Readiness { ready: true, since: Some(world.now()), is_suspended: false },
     });
     world.node_named(&name)
 }

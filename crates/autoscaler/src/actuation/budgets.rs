@@ -167,6 +167,3 @@ fn by_group(nodes: &[(NodeId, GroupId)]) -> Vec<Bucket> {
 fn count(nodes: usize) -> i64 {
     i64::try_from(nodes).expect("numbers of nodes are far below 2^63")
 }
-
-#[cfg(test)]
-mod tests;

@@ -23,6 +23,8 @@ pub struct GroupState {
     pub not_started: u32,
     /// Nodes whose machine is gone or going.
     pub deleted: u32,
+    /// Nodes whose machine is stopped, and kept.
+    pub suspended: u32,
     /// Machines without a Node.
     pub unregistered: u32,
     /// Machines without a Node for longer than max-node-provision-time.
@@ -79,6 +81,7 @@ impl GroupState {
         self.registered = 0;
         self.ready = 0;
         self.unready = 0;
+        self.suspended = 0;
         self.resource_unready = 0;
         self.not_started = 0;
         self.deleted = 0;
@@ -95,7 +98,7 @@ impl GroupState {
     /// that are going do not count as there.
     #[must_use]
     pub fn missing(&self) -> i64 {
-        self.target - i64::from(self.ready + self.unready + self.long_unregistered)
+        self.target - i64::from(self.ready + self.unready + self.suspended + self.long_unregistered)
     }
 
     /// Whether nodes are missing that the cloud has been asked for.
@@ -159,8 +162,9 @@ impl GroupState {
         if self.is_unseen() {
             return self.target == 0 || self.acceptable_min == 0;
         }
-        let shortfall = (self.acceptable_min - i64::from(self.ready)).max(0);
-        let there = f64::from(self.ready + self.unready + self.not_started);
+        let good = self.ready + self.suspended;
+        let shortfall = (self.acceptable_min - i64::from(good)).max(0);
+        let there = f64::from(good + self.unready + self.not_started);
         let share = settings.max_total_unready_percentage / 100.0 * there;
         shortfall <= i64::from(settings.ok_total_unready_count) || shortfall as f64 <= share
     }

@@ -33,6 +33,8 @@ pub struct NodeClass {
 pub enum NodeState {
     /// Its machine is gone or going (it has the ToBeDeleted taint).
     Deleted,
+    /// Its machine is stopped, and kept.
+    Suspended,
     /// Pods can run.
     Ready,
     /// Not ready, and young enough for that.
@@ -217,6 +219,8 @@ impl NodeScan {
         let startup_ends = node.created_at + startup_time;
         let state = if traits.to_be_deleted {
             NodeState::Deleted
+        } else if node.is_suspended {
+            NodeState::Suspended
         } else if ready {
             NodeState::Ready
         } else if startup_ends > now {
@@ -268,6 +272,7 @@ impl GroupState {
         self.resource_unready += u32::from(class.is_resource_unready());
         match class.state {
             NodeState::Deleted => self.deleted += 1,
+            NodeState::Suspended => self.suspended += 1,
             NodeState::Ready => self.ready += 1,
             NodeState::NotStarted => self.not_started += 1,
             NodeState::Unready => self.unready += 1,

@@ -28,6 +28,8 @@ struct There {
     ready: usize,
     /// Not ready for long after their start.
     unready: usize,
+    /// Stopped, and kept; not ready either.
+    suspended: usize,
     /// Not ready, and young.
     starting: usize,
     /// Marked for deletion.
@@ -64,6 +66,12 @@ impl Scene {
         }
         for number in 0..there.unready {
             scene.node(&format!("unready-{number}"), false, SimDuration::from_hours(1));
+        }
+        for number in 0..there.suspended {
+            scene.node(&format!("suspended-{number}"), false, SimDuration::from_hours(1));
+            let all = scene.fixture.cluster.nodes();
+            let node = all.last().map(|(id, _)| id).expect("it was added");
+            scene.fixture.cluster.set_suspended(node, true);
         }
         for number in 0..there.starting {
             scene.node(&format!("starting-{number}"), false, SimDuration::from_secs(30));
@@ -191,6 +199,7 @@ fn nodes_are_upcoming_that_are_requested_and_neither_there_nor_lost() {
         (There { machines: 4, ..base }, 4),
         (There { starting: 3, ..base }, 4),
         (There { unready: 1, ..base }, 3),
+        (There { suspended: 1, ..base }, 3),
         (There { lost: 1, ..base }, 3),
         (There { going: 2, ..base }, 4),
         (There { increase: 0, ..base }, 0),
@@ -239,6 +248,8 @@ fn a_group_is_unhealthy_when_too_many_of_its_nodes_are_missing() {
         (There { ready: 4, increase: 3, ..base }, false),
         (There { ready: 4, lost: 8, ..base }, true),
         (There { ready: 8, unready: 4, ..base }, true),
+        (There { ready: 4, unready: 8, ..base }, false),
+        (There { ready: 4, suspended: 8, ..base }, true),
         (There { ready: 3, starting: 9, ..base }, false),
         (base, false),
         (There { increase: 12, ..base }, true),
@@ -347,6 +358,96 @@ fn a_machine_is_lost_when_it_was_seen_without_a_node_for_too_long() {
     scene.fixture.register("machine-0", group, now);
     scene.update();
     assert_eq!(counts(&scene), (0, 0));
+}
+
+/// After `TestScaleUpBackoff`: each request that comes to nothing holds the group back for longer, and
+/// one that comes to something does not let it go.
+#[test]
+fn a_group_that_failed_is_healthy_and_backs_off() {
+    let flags = [("max-node-provision-time", "2m")];
+    let mut scene = Scene::of(There { target: 4, ready: 3, ..There::default() }, &flags);
+    let group = scene.group;
+    let request = |scene: &mut Scene, age_s: i64| {
+        // What was reverted is asked for again.
+        scene.fixture.cluster.set_target_size(group, 4);
+        let at = scene.fixture.now - SimDuration::from_secs(age_s);
+        scene.register(1, at);
+        let failures = scene.update().failures;
+        failures.iter().map(|one| one.error.message.clone()).collect::<Vec<_>>().join(" ")
+    };
+    let stands = |scene: &Scene| {
+        let (registry, settings) = (&scene.registry, &scene.settings);
+        assert!(
+            registry.is_cluster_healthy(settings) && registry.is_group_healthy(group, settings)
+        );
+        registry.is_backed_off(group, scene.fixture.now)
+    };
+    let failure = request(&mut scene, 180);
+    assert_eq!(failure, "Scale-up timed out for node group a after 3m0s");
+    assert!(stands(&scene));
+    scene.pass(301);
+    assert!(!stands(&scene), "after five minutes and a second");
+    let failure = request(&mut scene, 121);
+    assert_eq!(failure, "Scale-up timed out for node group a after 2m1s");
+    assert!(stands(&scene));
+    scene.pass(301);
+    assert!(stands(&scene), "now it is ten minutes");
+    assert_eq!(request(&mut scene, 0), "");
+    scene.node("late", true, SimDuration::from_mins(1));
+    assert_eq!(scene.update().failures, []);
+    assert_eq!(scene.registry.group(group).request, None, "all that was asked for is there");
+    assert!(stands(&scene), "that ends no back-off");
+}
+
+/// After `TestRecalculateStateAfterNodeGroupSizeChanged` and `TestHasNodeGroupStartedScaleUp`: what
+/// the cloud has been asked for changes in the middle of a loop.
+#[test]
+fn another_target_counts_at_once() {
+    let base = There { target: 4, ready: 1, ..There::default() };
+    for (name, there, target, least, upcoming) in [
+        ("the scale-up has failed", base, 1, 1, 0),
+        ("a part of it", There { target: 7, ready: 5, increase: 1, ..base }, 6, 5, 1),
+        ("it goes on", There { increase: 3, ..base }, 4, 1, 3),
+        ("there is none", There { ready: 4, ..base }, 4, 4, 0),
+    ] {
+        let mut scene = Scene::of(there, &[]);
+        scene.registry.recalculate(&[target]);
+        let state = scene.registry.group(scene.group);
+        assert_eq!((state.acceptable_min, scene.upcoming()), (least, upcoming), "{name}");
+    }
+    let mut scene = Scene::of(There { target: 3, increase: 3, ..There::default() }, &[]);
+    assert!(scene.registry.group(scene.group).is_scaling_up());
+    scene.registry.recalculate(&[0]);
+    let state = scene.registry.group(scene.group);
+    assert!(!state.is_scaling_up() && state.request.is_some(), "the request is not forgotten");
+}
+
+/// After `TestUnreadyAfterCreationWithIncreasedStartupTime`: the node is half an hour old.
+#[test]
+fn a_node_may_take_its_time_to_start() {
+    for (flags, counts) in [
+        (&[][..], (1, 0)),
+        (&[("max-node-startup-time", "30m")], (1, 0)),
+        (&[("max-node-startup-time", "35m")], (0, 1)),
+    ] {
+        let mut scene = Scene::new(flags);
+        scene.node("slow", false, SimDuration::from_mins(30));
+        scene.fixture.cluster.set_target_size(scene.group, 1);
+        scene.update();
+        let state = scene.registry.group(scene.group);
+        assert_eq!((state.unready, state.not_started), counts, "{flags:?}");
+        assert_eq!(scene.upcoming(), 0, "{flags:?}");
+    }
+}
+
+/// After `TestTruncateIfExceedMaxSize`; the limit is that of the program.
+#[test]
+fn long_error_messages_are_cut() {
+    for (length, kept, mark) in [(12, 12, ""), (500, 500, ""), (501, 489, "<truncated>")] {
+        let message = "x".repeat(length);
+        let error = ScaleUpError { message, ..ScaleUpError::default() };
+        assert_eq!(error.short_message(), format!("{}{mark}", "x".repeat(kept)));
+    }
 }
 
 /// Machines and Nodes that come and go in any order, drawn from a seed.

@@ -4,4 +4,5 @@ mod groups;
 mod idleness;
 mod planning;
 pub(crate) mod stage;
+mod tables;
 mod timing;

@@ -88,7 +88,9 @@ impl Chooser<'_> {
                 keep_lowest(options, best, |option| Some(-count_as_score(option.pods.len())))
             }
             Expander::LeastNodes => {
-                keep_lowest(options, best, |option| Some(f64::from(option.nodes)))
+                let count =
+                    |option: &ExpansionOption| Some(option.nodes).filter(|nodes| *nodes > 0);
+                keep_lowest(options, best, |option| count(option).map(f64::from))
             }
             Expander::LeastWaste => keep_lowest(options, best, |option| wasted(cluster, option)),
             Expander::Price => {

@@ -9,6 +9,7 @@ use plimsoll_core::{Cluster, SimTime};
 
 use crate::registry::{GroupState, Registry};
 use crate::settings::Settings;
+use crate::status::go_text::go_duration;
 
 /// Longer error messages are cut, as all groups share one ConfigMap.
 const ERROR_MESSAGE_BYTES_MAX: usize = 500;
@@ -145,6 +146,8 @@ pub struct NodeCounts {
     pub not_started: u32,
     /// Their machines are gone or going.
     pub being_deleted: u32,
+    /// Their machines are stopped, and kept.
+    pub suspended: u32,
     /// Not ready, though they should be.
     pub unready: u32,
     /// Of the unready ones those that only wait for their GPUs or devices.
@@ -165,6 +168,7 @@ impl NodeCounts {
             not_started: state.not_started,
             being_deleted: state.deleted,
             unready: state.unready,
+            suspended: state.suspended,
             resource_unready: state.resource_unready,
             long_unregistered: state.long_unregistered,
             unregistered: state.unregistered,
@@ -196,7 +200,10 @@ impl ScaleUpError {
     pub fn timed_out(group: &str, waited: plimsoll_core::SimDuration) -> ScaleUpError {
         ScaleUpError {
             code: "timeout".to_owned(),
-            message: format!("Scale-up timed out for node group {group} after {waited}"),
+            message: format!(
+                "Scale-up timed out for node group {group} after {}",
+                go_duration(waited)
+            ),
         }
     }
 

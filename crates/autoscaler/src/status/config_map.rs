@@ -104,8 +104,6 @@ fn condition(condition: &Condition) -> Yaml {
 
 /// Only the numbers of nodes being deleted and of candidates are left out at zero.
 fn node_counts(nodes: &NodeCounts) -> Yaml {
-    /// Nodes with the condition Suspended are not told from others.
-    const SUSPENDED: u32 = 0;
     let unready = Yaml::map([
         ("resourceUnready", count(nodes.resource_unready)),
         ("total", count(nodes.unready)),
@@ -113,7 +111,7 @@ fn node_counts(nodes: &NodeCounts) -> Yaml {
     let mut registered = Yaml::map([
         ("notStarted", count(nodes.not_started)),
         ("ready", count(nodes.ready)),
-        ("suspended", count(SUSPENDED)),
+        ("suspended", count(nodes.suspended)),
         ("total", count(nodes.registered)),
         ("unready", unready),
     ]);

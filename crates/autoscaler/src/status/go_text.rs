@@ -1,6 +1,6 @@
 //! Numbers and instants as Go prints them, where upstream's output has them.
 
-use plimsoll_core::SimTime;
+use plimsoll_core::{SimDuration, SimTime};
 
 /// A float as Go's `%v` and Prometheus' exposition print it: as few digits as tell it from its
 /// neighbours, with an exponent from a million on and below a ten-thousandth.
@@ -34,6 +34,24 @@ pub fn go_time(at: SimTime) -> String {
     format!("{} +0000 UTC", text.replacen('T', " ", 1))
 }
 
+/// A span of time as Go prints it: from a minute on the seconds are told even where there are none, and
+/// from an hour on the minutes.
+#[must_use]
+pub fn go_duration(span: SimDuration) -> String {
+    const MINUTE: u64 = 60_000;
+    const HOUR: u64 = 60 * MINUTE;
+    let millis = span.0.unsigned_abs();
+    if millis < MINUTE {
+        return span.to_string();
+    }
+    let sign = if span.0 < 0 { "-" } else { "" };
+    let hours = if millis < HOUR { String::new() } else { format!("{}h", millis / HOUR) };
+    let minutes = millis % HOUR / MINUTE;
+    let (seconds, fraction) = (millis % MINUTE / 1000, millis % 1000);
+    let fraction = if fraction == 0 { String::new() } else { format!(".{fraction:03}") };
+    format!("{sign}{hours}{minutes}m{seconds}{}s", fraction.trim_end_matches('0'))
+}
+
 /// An instant as Kubernetes' objects hold it: RFC 3339 in whole seconds.
 #[must_use]
 pub fn rfc3339_seconds(at: SimTime) -> String {
@@ -44,6 +62,26 @@ pub fn rfc3339_seconds(at: SimTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Expected: what Go 1.26 prints.
+    #[test]
+    fn spans_are_printed_as_go_prints_them() {
+        for (millis, expected) in [
+            (0, "0s"),
+            (250, "250ms"),
+            (1_500, "1.5s"),
+            (59_999, "59.999s"),
+            (60_000, "1m0s"),
+            (121_000, "2m1s"),
+            (900_050, "15m0.05s"),
+            (3_600_000, "1h0m0s"),
+            (5_400_000, "1h30m0s"),
+            (90_061_000, "25h1m1s"),
+            (-180_000, "-3m0s"),
+        ] {
+            assert_eq!(go_duration(SimDuration(millis)), expected);
+        }
+    }
 
     /// Expected: what Go 1.26 prints.
     #[test]

@@ -126,7 +126,7 @@ pub(super) fn show_node_counts(metrics: &mut Metrics, counts: &NodeCounts) {
         ("ready", counts.ready),
         ("unready", counts.unready),
         ("notStarted", counts.not_started),
-        ("suspended", 0),
+        ("suspended", counts.suspended),
         ("longUnregistered", counts.long_unregistered),
         ("unregistered", counts.unregistered),
     ] {
@@ -142,6 +142,7 @@ fn count_nodes(cluster: &Cluster, registry: &Registry) -> NodeCounts {
         counts.registered += 1;
         match class.state {
             NodeState::Deleted => counts.being_deleted += 1,
+            NodeState::Suspended => counts.suspended += 1,
             NodeState::Ready => counts.ready += 1,
             NodeState::NotStarted => counts.not_started += 1,
             NodeState::Unready => counts.unready += 1,

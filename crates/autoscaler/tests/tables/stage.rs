@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use plimsoll_autoscaler::cluster_autoscaler::StartState;
+use plimsoll_autoscaler::cluster_autoscaler::{LoopReport, StartState};
 use plimsoll_autoscaler::settings::SettingValue;
-use plimsoll_autoscaler::{ClusterAutoscaler, NodeAutoscaler, Settings};
+use plimsoll_autoscaler::{Action, ClusterAutoscaler, NodeAutoscaler, Outcome, Settings};
 use plimsoll_core::ids::{NodeId, PodId};
 use plimsoll_core::objects::{Origin, Snapshot};
 use plimsoll_core::scheduling::SchedulerProfiles;
@@ -12,7 +12,7 @@ use plimsoll_core::{Cluster, SimDuration, SimTime};
 use serde_json::{Value, json};
 
 /// The instant of the first loop: 2026-01-05T12:00:00Z.
-const NOON: SimTime = SimTime(1_767_614_400_000);
+pub(crate) const NOON: SimTime = SimTime(1_767_614_400_000);
 
 /// The cluster that these objects describe.
 pub(crate) fn cluster_of(items: &[Value]) -> Cluster {
@@ -20,6 +20,14 @@ pub(crate) fn cluster_of(items: &[Value]) -> Cluster {
     let values = std::iter::once((list, Origin::default()));
     let (snapshot, _) = Snapshot::from_values(values).expect("valid objects");
     Cluster::from_snapshot(&snapshot, &SchedulerProfiles::default())
+}
+
+/// Settings by flag.
+pub(crate) fn settings_of(flags: &[(&str, &str)]) -> Settings {
+    let text = |value: &str| SettingValue::Text(value.to_owned());
+    let flags: BTreeMap<String, SettingValue> =
+        flags.iter().map(|(flag, value)| ((*flag).to_owned(), text(value))).collect();
+    Settings::from_map(&flags).expect("the flags are good")
 }
 
 /// A cluster, and an autoscaler that has run for long.
@@ -31,11 +39,11 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new(items: &[Value], flags: &[(&str, &str)]) -> Stage {
+        Stage::of(items, settings_of(flags))
+    }
+
+    pub(crate) fn of(items: &[Value], settings: Settings) -> Stage {
         let cluster = cluster_of(items);
-        let text = |value: &str| SettingValue::Text(value.to_owned());
-        let flags: BTreeMap<String, SettingValue> =
-            flags.iter().map(|(flag, value)| ((*flag).to_owned(), text(value))).collect();
-        let settings = Settings::from_map(&flags).expect("the flags are good");
         let mut autoscaler = ClusterAutoscaler::new(settings, 1);
         let past = StartState { past_first_loop: true, ..StartState::default() };
         autoscaler.restore(&cluster, &past);
@@ -49,6 +57,37 @@ impl Stage {
 
     pub(crate) fn run(&mut self) {
         self.autoscaler.decide(&mut self.cluster.fork(), self.now);
+    }
+
+    /// Runs a loop in a cloud that is asked for its increases and refuses some. Gives how many it was
+    /// asked for.
+    pub(crate) fn run_refused(&mut self, mut refuses: impl FnMut(&str) -> bool) -> usize {
+        let decision = self.autoscaler.decide(&mut self.cluster.fork(), self.now);
+        let mut asked = 0;
+        for action in &decision.actions {
+            let Action::IncreaseSize { group, delta } = action else { continue };
+            if !self.autoscaler.still_wants(action) {
+                continue;
+            }
+            asked += 1;
+            let (name, target) = {
+                let group = self.cluster.group(*group);
+                (group.spec.name.clone(), group.target_size)
+            };
+            let outcome = if refuses(&name) {
+                Outcome::Refused(format!("provider error for: {name}"))
+            } else {
+                self.cluster.set_target_size(*group, target + delta);
+                Outcome::Done
+            };
+            self.autoscaler.observe(action, &outcome, &self.cluster, self.now);
+        }
+        asked
+    }
+
+    /// What the last loop found.
+    pub(crate) fn report(&self) -> &LoopReport {
+        self.autoscaler.last_loop().expect("a loop ran")
     }
 
     pub(crate) fn node(&self, name: &str) -> NodeId {
@@ -92,7 +131,7 @@ pub(crate) fn group(target_size: u32, spec: &Value) -> Value {
     group
 }
 
-fn size(cpu: &str, memory: &str) -> Value {
+pub(crate) fn size(cpu: &str, memory: &str) -> Value {
     let amounts = json!({"cpu": cpu, "memory": memory, "pods": "100"});
     json!({"capacity": amounts, "allocatable": amounts})
 }

@@ -106,6 +106,7 @@ impl Cluster {
             created_at,
             ready: node.readiness.ready,
             ready_since: node.readiness.since.unwrap_or(created_at),
+            is_suspended: node.readiness.is_suspended,
         })
     }
 

@@ -46,6 +46,8 @@ pub struct Node {
     pub ready: bool,
     /// When the Ready condition became what it is.
     pub ready_since: SimTime,
+    /// The machine is kept, and stopped: the condition Suspended.
+    pub is_suspended: bool,
     /// The pods bound to it, in no particular (but reproducible) order.
     pub pods: Vec<PodId>,
     /// Counts nodes ever made: tells a node from an earlier one with the same id.
@@ -71,6 +73,8 @@ pub struct NodeBirth {
     pub ready: bool,
     /// Since when that is so.
     pub ready_since: SimTime,
+    /// Whether its machine is stopped.
+    pub is_suspended: bool,
 }
 
 /// All nodes. A slot without a node is free and is used again, lowest first.
@@ -257,6 +261,7 @@ impl Cluster {
             created_at: birth.created_at,
             ready: birth.ready,
             ready_since: birth.ready_since,
+            is_suspended: birth.is_suspended,
             pods: Vec::new(),
             serial: 0,
         }
@@ -281,6 +286,7 @@ impl Cluster {
             created_at,
             ready: original.ready,
             ready_since: created_at,
+            is_suspended: false,
             pods: Vec::new(),
             serial: 0,
         })
@@ -414,6 +420,14 @@ impl Cluster {
         node.surface = surface;
         self.reconsider_reach(id);
         self.indexes.node_changed(id);
+    }
+
+    /// Says whether a node's machine is stopped. Not undone by forks, as it is observed.
+    pub fn set_suspended(&mut self, id: NodeId, is_suspended: bool) {
+        let before = std::mem::replace(&mut self.nodes.get_mut(id).is_suspended, is_suspended);
+        if before != is_suspended {
+            self.nodes_changed();
+        }
     }
 
     /// Says whether a node is ready, and since when. Not undone by forks: readiness is observed,

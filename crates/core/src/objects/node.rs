@@ -69,6 +69,7 @@ fn read_readiness(status: Fields<'_>) -> Read<Readiness> {
     let mut readiness = Readiness::default();
     let mut found = false;
     let mut refused = false;
+    let mut suspended = None;
     status.items("conditions", |value| {
         let condition = Fields::of(value)?;
         let kind = condition.required("type", fields::text)?;
@@ -79,6 +80,11 @@ fn read_readiness(status: Fields<'_>) -> Read<Readiness> {
                 refused |= status == "False" || status == "Unknown";
             }
             "DiskPressure" | "NetworkUnavailable" => refused |= status == "True",
+            // Upstream looks at the first one only.
+            "Suspended" => {
+                suspended.get_or_insert(status == "True");
+                return Ok(());
+            }
             _ => return Ok(()),
         }
         let since = condition.optional("lastTransitionTime", fields::time)?;
@@ -86,5 +92,6 @@ fn read_readiness(status: Fields<'_>) -> Read<Readiness> {
         Ok(())
     })?;
     readiness.ready = found && !refused;
+    readiness.is_suspended = suspended == Some(true);
     Ok(readiness)
 }

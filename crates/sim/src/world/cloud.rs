@@ -183,6 +183,7 @@ impl World {
             created_at: self.now,
             ready: true,
             ready_since: self.now,
+            is_suspended: false,
         };
         let node = self.cluster.add_node(birth);
         self.note_node_added(node);

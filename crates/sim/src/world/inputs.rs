@@ -75,6 +75,7 @@ impl World {
                 object.readiness.ready,
                 object.readiness.since.unwrap_or(self.now),
             );
+            self.cluster.set_suspended(id, object.readiness.is_suspended);
             return;
         }
         let label = object.spec.labels.get(plimsoll_core::node::NODE_GROUP_LABEL);
@@ -97,6 +98,7 @@ impl World {
             created_at,
             ready: object.readiness.ready,
             ready_since: object.readiness.since.unwrap_or(created_at),
+            is_suspended: object.readiness.is_suspended,
         });
         self.note_node_added(node);
         self.start_daemons(node);

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use plimsoll_core::ids::{NodeId, PodId};
 use plimsoll_core::labels::{LabelSelector, Operator, Requirement};
 use plimsoll_core::node::NodeSpec;
-use plimsoll_core::node_group::{NodeGroupOptions, NodeGroupSpec};
+use plimsoll_core::node_group::{Instance, InstanceState, NodeGroupOptions, NodeGroupSpec};
 use plimsoll_core::pod::PodSpec;
 use plimsoll_core::workload::{CountOrPercent, DisruptionBudgetObject, DisruptionRule};
 use plimsoll_core::{Cluster, NodeBirth, PodBirth, SimDuration, SimTime, WorkloadKey};
@@ -47,7 +47,7 @@ impl Stage {
     /// * `group NAME MIN` with a maximum of 1,000; the target is the number of its nodes; then words:
     ///   `atomic`, `unneeded=S`, `unready=S`, `threshold=N`, `ignores-daemons`;
     /// * `node NAME GROUP CPU` in milli-CPU (`-` for no group), with 16 GiB; then words: `cordoned`,
-    ///   `unready`, `gpu=N`, `taint=AGE_S`, `kept`, `delayed`;
+    ///   `unready`, `gpu=N`, `taint=AGE_S`, `kept`, `delayed`, `listed` (the cloud lists its machine);
     /// * `pod NAME NODE CPU` of a ReplicaSet (`-`: pending); then words: `bare`, `daemon`, `mirror`,
     ///   `app=LABEL`, `safe=VALUE`, `gpu=N`, `only=NODE`, `priority=N`, `grace=S`;
     /// * `budget APP LEFT`.
@@ -119,6 +119,7 @@ impl Stage {
             [("cpu", cpu_milli), ("memory", 16 * GIB), ("pods", 110)].map(own).into();
         let mut birth =
             NodeBirth { name: words[0].into(), group, ready: true, ..Default::default() };
+        let mut is_listed = false;
         for word in &words[3..] {
             match word.split_once('=').unwrap_or((word, "")) {
                 ("cordoned", _) => spec.unschedulable = true,
@@ -135,6 +136,7 @@ impl Stage {
                         effect: plimsoll_core::taints::TaintEffect::NoSchedule,
                     });
                 }
+                ("listed", _) => is_listed = true,
                 ("kept", _) => {
                     let key = "cluster-autoscaler.kubernetes.io/scale-down-disabled";
                     birth.annotations.insert(key.into(), "true".into());
@@ -150,6 +152,12 @@ impl Stage {
         birth.spec = spec;
         // Old enough not to be starting up.
         birth.created_at = SimTime::default() - SimDuration::from_hours(2);
+        if let Some(group) = group.filter(|_| is_listed) {
+            birth.provider_id = words[0].into();
+            let (id, state) = (words[0].into(), InstanceState::Running);
+            let machine = Instance { id, state, error: None, created_at: None };
+            self.cluster.update_instances(group, |list| list.push(machine));
+        }
         self.cluster.add_node(birth);
         if let Some(group) = group {
             let size = self.cluster.group(group).target_size;

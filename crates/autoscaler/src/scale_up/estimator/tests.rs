@@ -106,6 +106,59 @@ fn estimated_by(
     (found.nodes, groups.iter().map(of_group).collect())
 }
 
+/// Source: `TestMinLimit`, and `TestThresholdBasedLimiter` in `estimator/threshold_based_limiter_test.go`
+/// as far as it counts nodes: there is no limit on time.
+#[test]
+fn of_several_limits_of_nodes_the_least_holds() {
+    const NONE: usize = usize::MAX;
+    let rows: [(&str, &[i64], usize); 9] = [
+        ("none is given", &[], NONE),
+        ("neither is set", &[0, 0], NONE),
+        ("one is set", &[0, 10], 10),
+        ("both are set", &[5, 10], 5),
+        ("one is negative", &[-10, 10], 0),
+        ("negative and not set", &[-10, 0], 0),
+        ("both are negative", &[-10, -10], 0),
+        ("one of them is -1", &[-1, 10], 0),
+        ("nodes up to the limit", &[3], 3),
+    ];
+    for (name, limits, expected) in rows {
+        for limits in [limits.to_vec(), limits.iter().rev().copied().collect()] {
+            let limit = limits.iter().fold(NodeLimit::default(), |limit, one| limit.and(*one));
+            let permitted = (0..20).take_while(|nodes| limit.permits(*nodes)).count();
+            assert_eq!(permitted, expected.min(20), "{name}: {limits:?}");
+        }
+    }
+}
+
+/// Source: `TestPodPriorityProcessor` in `estimator/decreasing_pod_orderer_test.go`. The node has 4
+/// milli-CPU and 600 bytes.
+#[test]
+fn pods_that_take_more_of_a_node_go_first() {
+    let pods = [estimatee("1m", "1"), estimatee("2m", "1"), estimatee("2m", "100")];
+    let rows: [(&str, &[usize], &[usize]); 4] = [
+        ("a single one", &[0], &[0]),
+        ("in order", &[2, 1, 0], &[2, 1, 0]),
+        ("in disorder", &[0, 2, 1], &[2, 1, 0]),
+        ("none", &[], &[]),
+    ];
+    for (name, given, expected) in rows {
+        let groups: Vec<(usize, PodSpec)> =
+            given.iter().map(|number| (1, pods[*number].clone())).collect();
+        let (mut fixture, groups) = stage(&groups);
+        let template = template(&mut fixture.cluster, sized("4m", "600", 10, "zone-sun"));
+        let groups: Vec<&PodGroup> = groups.iter().collect();
+        let ordered = in_order(&fixture.cluster, &groups, &template);
+        let requests = |group: &PodGroup| fixture.cluster.cpu_and_memory(group.shape);
+        let found: Vec<(i64, i64)> = ordered.iter().map(|group| requests(group)).collect();
+        let expected: Vec<(i64, i64)> = expected
+            .iter()
+            .map(|number| (pods[*number].requests["cpu"], pods[*number].requests["memory"]))
+            .collect();
+        assert_eq!(found, expected, "{name}");
+    }
+}
+
 /// Source: `TestBinpackingEstimate` in `estimator/binpacking_estimator_test.go`.
 #[test]
 fn estimates_are_those_of_upstreams_table() {

@@ -69,6 +69,7 @@ fn a_node_is_read_with_cpu_in_thousandths_and_the_rest_in_units() {
             readiness: Readiness {
                 ready: false,
                 since: None,
+                is_suspended: false,
             },
         }
     "#]]
@@ -77,17 +78,19 @@ fn a_node_is_read_with_cpu_in_thousandths_and_the_rest_in_units() {
 
 #[test]
 fn a_node_is_ready_by_cluster_autoscalers_rule() {
-    for (conditions, ready) in [
-        (&[][..], false),
-        (&[("Ready", "True")], true),
-        (&[("Ready", "False")], false),
-        (&[("Ready", "Unknown")], false),
-        (&[("Ready", "")], true),
-        (&[("MemoryPressure", "True"), ("Ready", "True")], true),
-        (&[("Ready", "True"), ("DiskPressure", "True")], false),
-        (&[("NetworkUnavailable", "True"), ("Ready", "True")], false),
-        (&[("NetworkUnavailable", "False"), ("Ready", "True")], true),
-        (&[("DiskPressure", "False")], false),
+    for (conditions, ready, is_suspended) in [
+        (&[][..], false, false),
+        (&[("Ready", "True")], true, false),
+        (&[("Ready", "False")], false, false),
+        (&[("Ready", "Unknown")], false, false),
+        (&[("Ready", "")], true, false),
+        (&[("MemoryPressure", "True"), ("Ready", "True")], true, false),
+        (&[("Ready", "True"), ("DiskPressure", "True")], false, false),
+        (&[("NetworkUnavailable", "True"), ("Ready", "True")], false, false),
+        (&[("NetworkUnavailable", "False"), ("Ready", "True")], true, false),
+        (&[("DiskPressure", "False")], false, false),
+        (&[("Suspended", "True"), ("Ready", "True")], true, true),
+        (&[("Suspended", "False"), ("Ready", "True"), ("Suspended", "True")], true, false),
     ] {
         let list: Vec<Value> = conditions
             .iter()
@@ -98,7 +101,8 @@ fn a_node_is_ready_by_cluster_autoscalers_rule() {
             "status": {"conditions": list},
         });
         let Ok(Object::Node(node)) = parse(&document) else { panic!("expected a node") };
-        assert_eq!(node.readiness, Readiness { ready, since: None }, "{conditions:?}");
+        let expected = Readiness { ready, since: None, is_suspended };
+        assert_eq!(node.readiness, expected, "{conditions:?}");
     }
 }
 

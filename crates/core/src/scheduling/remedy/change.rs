@@ -344,6 +344,7 @@ fn relabel(fork: &mut Fork<'_>, id: NodeId, key: &str, value: &str) -> NodeId {
         created_at: node.created_at,
         ready: node.ready,
         ready_since: node.ready_since,
+        is_suspended: node.is_suspended,
         ..NodeBirth::default()
     });
     for pod in &node.pods {
