@@ -284,7 +284,8 @@ impl ClusterAutoscaler {
     fn keep_minimum_sizes(&self, step: &mut Step<'_, '_>) {
         if self.settings.enforce_node_group_min_size {
             let inputs = self.scale_up_inputs(step);
-            let (increases, cut_short) = min_size::scale_up_to_min_size(step.fork, &inputs);
+            let (increases, cut_short) =
+                min_size::scale_up_to_min_size(step.fork, &inputs, &step.salvo_nodes);
             let told = Event::max_nodes_total_reached(self.settings.max_nodes_total);
             step.report.events.extend(std::iter::repeat_n(told, cut_short));
             step.increase_to_minimum(increases);

@@ -49,6 +49,7 @@ pub(crate) fn pod_spec(cpu: &str, memory: &str) -> PodSpec {
     PodSpec {
         namespace: "shop".into(),
         requests: resources(cpu, memory),
+        first_container_requests: (amount(cpu), amount(memory)),
         scoring_cpu_milli: amount(cpu),
         scoring_memory_bytes: amount(memory),
         scheduler_name: "default-scheduler".into(),

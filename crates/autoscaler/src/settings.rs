@@ -61,11 +61,14 @@ pub struct Settings {
     pub gpu_total: Vec<GpuBounds>,
     /// `max-nodes-per-scaleup`: the estimator stops there; 0: no limit.
     pub max_nodes_per_scaleup: u32,
+    /// `fastpath-binpacking-enabled`: one kind of pods is packed onto one node, which is multiplied.
+    pub fastpath_binpacking_enabled: bool,
     /// `balance-similar-node-groups`.
     pub balance_similar_node_groups: bool,
     /// `balancing-ignore-label`: labels that do not make groups differ.
     pub balancing_ignore_label: Vec<String>,
-    /// `balancing-label`: when any is given, only these labels are compared.
+    /// `balancing-label`: when any is given, only these labels are compared, and
+    /// `balancing-ignore-label` is of no effect.
     pub balancing_label: Vec<String>,
     /// `memory-difference-ratio`.
     pub memory_difference_ratio: f64,
@@ -229,6 +232,7 @@ impl Default for Settings {
             memory_total_bytes: Bounds { min: 0, max: 6_400_000 * GIB },
             gpu_total: Vec::new(),
             max_nodes_per_scaleup: 1000,
+            fastpath_binpacking_enabled: false,
             balance_similar_node_groups: false,
             balancing_ignore_label: Vec::new(),
             balancing_label: Vec::new(),
@@ -328,8 +332,10 @@ impl Settings {
         for (key, value) in values {
             flags::set(&mut settings, key, value)?;
         }
-        if !settings.balancing_label.is_empty() && !settings.balancing_ignore_label.is_empty() {
-            return Err(SettingError::Exclusive("balancing-label", "balancing-ignore-label"));
+        settings.check_schedulers()?;
+        let (drain, grace) = ("drain-priority-config", "max-graceful-termination-sec");
+        if values.contains_key(drain) && values.contains_key(grace) {
+            return Err(SettingError::Exclusive(drain, grace));
         }
         if settings.scan_interval <= SimDuration::ZERO {
             return Err(SettingError::Value {
@@ -339,6 +345,20 @@ impl Settings {
             });
         }
         Ok(settings)
+    }
+
+    /// Upstream does not start when a scheduler is to be bypassed whose pods are not to be helped.
+    fn check_schedulers(&self) -> Result<(), SettingError> {
+        let allowed = &self.allowed_scheduler_names;
+        let is_helped = |name: &&String| allowed.is_empty() || allowed.contains(*name);
+        match self.bypassed_scheduler_names.iter().find(|name| !is_helped(name)) {
+            None => Ok(()),
+            Some(name) => Err(SettingError::Value {
+                key: "bypassed-scheduler-names".to_owned(),
+                expected: "only schedulers of allowed-scheduler-names",
+                given: name.clone(),
+            }),
+        }
     }
 }
 

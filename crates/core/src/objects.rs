@@ -22,6 +22,7 @@ mod node;
 mod node_group;
 mod pod;
 mod pod_affinity;
+mod pod_digest;
 mod pod_features;
 mod pod_requests;
 mod policy;

@@ -24,6 +24,9 @@ pub struct PodSpec {
     /// What the pod needs of its node, by the scheduler's rule (init containers, sidecars,
     /// overhead, pod-level resources). Resources asked for as 0 are left out.
     pub requests: ResourceMap,
+    /// What its first container alone asks for, (milli-CPU, bytes): by that Cluster Autoscaler's fast
+    /// path guesses how many nodes pods take.
+    pub first_container_requests: (i64, i64),
     /// The same for scoring: a container without a cpu request counts as 100 m.
     pub scoring_cpu_milli: i64,
     /// The same for scoring: a container without a memory request counts as 200 MiB.
@@ -89,6 +92,9 @@ pub struct PodSpec {
     /// Scheduling features the spec uses that this release does not judge, by name. A report states
     /// them.
     pub unjudged_features: Vec<String>,
+    /// A digest of everything in the spec that tells pods of one controller apart for Cluster
+    /// Autoscaler, what is not kept here among it; 0 for pods that were not read from an object.
+    pub digest: u64,
 }
 
 impl PodSpec {

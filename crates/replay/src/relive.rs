@@ -6,14 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use plimsoll_core::cluster::WorkloadKey;
+use plimsoll_core::devices::NodeDevices;
 use plimsoll_core::ids::{GroupId, NodeId, ShapeId, WorkloadId};
 use plimsoll_core::node::{HOSTNAME_LABEL, NODE_GROUP_LABEL, Readiness};
 use plimsoll_core::objects::Object;
 use plimsoll_core::pod::ControllerRef;
 use plimsoll_core::workload::{WorkloadKind, WorkloadObject};
-use plimsoll_core::{NodeBirth, NodeObject, SimTime};
+use plimsoll_core::{NodeObject, SimTime};
 use plimsoll_sim::{Input, RecordedPod, World, WorldSettings};
 
+use crate::hopeless::refusal_of_empty_node;
 use crate::recording::{OutsideChange, PodHistory, Recording};
 
 /// A world that lives through a recording's workload under whatever strategy scales it.
@@ -22,6 +24,7 @@ pub fn world_to_scale(recording: &Recording, seed: u64, from: SimTime) -> World 
     let mut world = World::new(WorldSettings::with_seed(seed), from);
     let mut builder = Builder { world: &mut world, shapes: BTreeMap::new() };
     builder.add_groups(recording);
+    builder.world.cluster.take_surroundings(&recording.snapshot);
     let there = recording.nodes.iter().filter(|node| node.added_at <= from);
     for node in there.filter(|node| node.removed_at.is_none_or(|end| end > from)) {
         builder.world.apply_node(node.object.clone());
@@ -45,6 +48,7 @@ pub fn world_as_recorded(recording: &Recording, seed: u64, from: SimTime) -> Wor
     let mut world = World::new(settings, from);
     let mut builder = Builder { world: &mut world, shapes: BTreeMap::new() };
     builder.add_groups(recording);
+    builder.world.cluster.take_surroundings(&recording.snapshot);
     for node in &recording.nodes {
         if node.added_at <= from {
             builder.world.apply_node(node.object.clone());
@@ -337,12 +341,13 @@ fn add_machine(
     let group = groups.iter().copied().find(|group| {
         let spec = Arc::clone(&world.cluster.group(*group).spec);
         world.cluster.group(*group).target_size < spec.max_size
-            && fits_new_node(world, shape, *group)
+            && refusal_of_empty_node(&mut world.cluster, shape, *group).is_none()
     })?;
     let spec = Arc::clone(&world.cluster.group(group).spec);
     let number = machines.entry(group).or_default();
     *number += 1;
     let name = format!("{}-{number}", spec.name);
+    world.cluster.give_devices(&NodeDevices::of_slices(&spec.template_slices), &name);
     let mut node = spec.template.clone();
     node.labels.insert(HOSTNAME_LABEL.to_owned(), name.clone());
     node.labels.insert(NODE_GROUP_LABEL.to_owned(), spec.name.clone());
@@ -358,15 +363,109 @@ fn add_machine(
     world.node_named(&name)
 }
 
-fn fits_new_node(world: &mut World, shape: ShapeId, group: GroupId) -> bool {
-    let spec = Arc::clone(&world.cluster.group(group).spec);
-    let mut fork = world.cluster.fork();
-    let node = fork.add_node(NodeBirth {
-        name: format!("{}-template", spec.name),
-        spec: spec.template.clone(),
-        group: Some(group),
-        ready: true,
-        ..NodeBirth::default()
-    });
-    fork.fits(shape, node)
+#[cfg(test)]
+mod tests {
+    use plimsoll_core::objects::{Origin, Snapshot};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const SINCE: &str = "2026-01-05T10:00:00Z";
+
+    fn snapshot(items: &[Value]) -> Snapshot {
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
+        let values = std::iter::once((list, Origin::default()));
+        Snapshot::from_values(values).expect("valid objects").0
+    }
+
+    /// A recording of these objects, and of pods that ran on nodes that nobody knows.
+    fn recording(items: &[Value]) -> Recording {
+        let mut snapshot = snapshot(items);
+        let pods = std::mem::take(&mut snapshot.pods).into_iter().map(|pod| PodHistory {
+            name: pod.name.clone(),
+            controller: pod.controller.clone(),
+            created_at: pod.created_at.expect("it says so"),
+            bound: Some((pod.created_at.expect("it says so"), None)),
+            ended_at: None,
+            object: Arc::new(pod),
+        });
+        Recording { pods: pods.collect(), snapshot, ..Recording::default() }
+    }
+
+    fn group(name: &str, slices: &Value) -> Value {
+        let size = json!({"cpu": "4", "memory": "16Gi", "pods": "110"});
+        json!({"apiVersion": "plimsoll.dev/v1alpha1", "kind": "NodeGroup",
+            "metadata": {"name": name}, "spec": {"maxSize": 9, "templateResourceSlices": slices,
+                "template": {"status": {"capacity": size, "allocatable": size}}}})
+    }
+
+    fn pod(name: &str, spec: &Value) -> Value {
+        let mut pod = json!({"apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": name, "namespace": "ml", "creationTimestamp": SINCE},
+            "spec": {"containers": [{"name": "main", "image": "app"}]}});
+        for (field, value) in spec.as_object().expect("fields of a spec") {
+            pod["spec"][field] = value.clone();
+        }
+        pod
+    }
+
+    fn nodes_of_pods(world: &World) -> Vec<String> {
+        let node = |id: Option<NodeId>| id.map_or("-", |id| world.cluster.node_name(id)).to_owned();
+        world.cluster.pods().map(|(_, pod)| format!("{} {}", pod.name, node(pod.node))).collect()
+    }
+
+    #[test]
+    fn a_machine_for_a_pod_with_devices_brings_them() {
+        let slice =
+            json!([{"spec": {"driver": "gpu.example.com", "devices": [{"name": "gpu-0"}]}}]);
+        let request = json!({"name": "r", "exactly": {"deviceClassName": "gpu", "count": 1}});
+        let recording = recording(&[
+            group("a-plain", &json!([])),
+            group("gpus", &slice),
+            json!({"apiVersion": "resource.k8s.io/v1", "kind": "DeviceClass",
+                "metadata": {"name": "gpu"}, "spec": {}}),
+            json!({"apiVersion": "resource.k8s.io/v1", "kind": "ResourceClaim",
+                "metadata": {"name": "one", "namespace": "ml"},
+                "spec": {"devices": {"requests": [request]}}}),
+            pod("train", &json!({"resourceClaims": [{"name": "d", "resourceClaimName": "one"}]})),
+        ]);
+        let world = world_to_scale(&recording, 1, SimTime(1_767_614_400_000));
+        assert_eq!(nodes_of_pods(&world), ["train gpus-1"]);
+        let node = world.node_named("gpus-1").expect("it was added");
+        assert!(world.cluster.has_own_devices(node));
+    }
+
+    /// What pods refer to is there from the beginning, not only once it changes.
+    #[test]
+    fn a_recorded_volume_ties_a_pod_to_its_zone() {
+        let reference = json!({"name": "data", "namespace": "ml", "uid": "uid-data"});
+        let mut metadata = reference.clone();
+        metadata["annotations"] = json!({"pv.kubernetes.io/bind-completed": "yes"});
+        let zonal = |name: &str| {
+            let mut group = group(name, &json!([]));
+            let labels = json!({"topology.kubernetes.io/zone": name});
+            group["spec"]["template"]["metadata"] = json!({"labels": labels});
+            group
+        };
+        let claim = json!({"name": "v", "persistentVolumeClaim": {"claimName": "data"}});
+        let recording = recording(&[
+            zonal("a"),
+            zonal("b"),
+            json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata,
+                "spec": {"volumeName": "pv", "accessModes": ["ReadWriteOnce"],
+                    "storageClassName": "", "resources": {"requests": {"storage": "1Gi"}}},
+                "status": {"phase": "Bound"}}),
+            json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pv"},
+                "spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"],
+                    "claimRef": reference, "csi": {"driver": "d", "volumeHandle": "h"},
+                    "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [
+                        {"key": "topology.kubernetes.io/zone", "operator": "In",
+                            "values": ["b"]}]}]}}}}),
+            pod("db", &json!({"volumes": [claim]})),
+        ]);
+        let world = world_to_scale(&recording, 1, SimTime(1_767_614_400_000));
+        assert_eq!(nodes_of_pods(&world), ["db b-1"]);
+        let repeated = world_as_recorded(&recording, 1, SimTime(1_767_614_400_000));
+        assert_eq!(repeated.cluster.unbound_count(), 1, "its node is not known");
+    }
 }

@@ -50,10 +50,10 @@ fn room_is_kept_free_asked_for_and_given_back() {
         0s CapacityBuffer shop/spare: LimitedByQuotas=False ResourceQuotasAllocated:
         0s CapacityBuffer shop/spare: Provisioning=True FakePodsInjected:
         0s CapacityBuffer shop/spare: capacity buffer 2 fake pods triggered scale-up: [{workers 1->2 (max: 8)}]
-        1m30s web-807227fc-1 waited 1m30s
-        1m30s web-807227fc-2 waited 1m30s
-        1m30s web-807227fc-3 waited 1m30s
-        1m30s web-807227fc-4 waited 1m30s
+        1m30s web-80fcfa68-1 waited 1m30s
+        1m30s web-80fcfa68-2 waited 1m30s
+        1m30s web-80fcfa68-3 waited 1m30s
+        1m30s web-80fcfa68-4 waited 1m30s
         10m workers 2 -> 3
         10m CapacityBuffer shop/spare: capacity buffer 2 fake pods triggered scale-up: [{workers 2->3 (max: 8)}]
         30m ProvisioningRequest shop/train: Accepted=True Accepted: ProvisioningRequest is accepted by ClusterAutoscaler

@@ -215,6 +215,10 @@ fn a_salvo_goes_on_until_everybody_is_helped() {
         &[("salvo-scale-up", "true")][..],
         &[("salvo-scale-up", "true"), ("salvo-scale-up-budget", "0s")][..],
         &[("salvo-scale-up", "true"), ("max-nodes-total", "3")][..],
+        // Upstream hands the stand-ins on as nodes, so that they use up the limits of the cluster. Where
+        // a limit cuts a scale-up its pods do not fit on what was asked for, which ends the salvo.
+        &[("salvo-scale-up", "true"), ("cores-total", "0:16")][..],
+        &[("salvo-scale-up", "true"), ("cores-total", "0:12")][..],
     ] {
         let mut fixture = groups_with_pods(&["a", "b", "c"], 4);
         let mut autoscaler = fixture.autoscaler(flags);
@@ -230,8 +234,28 @@ fn a_salvo_goes_on_until_everybody_is_helped() {
         []: Successful, 4 pods, salvo of 0: +2
         [("salvo-scale-up", "true")]: Successful, 12 pods, salvo of 3: +2, +2, +2
         [("salvo-scale-up", "true"), ("salvo-scale-up-budget", "0s")]: Successful, 4 pods, salvo of 0: +2
-        [("salvo-scale-up", "true"), ("max-nodes-total", "3")]: NoOptionsAvailable, 6 pods, salvo of 3: +2, +1"#]]
+        [("salvo-scale-up", "true"), ("max-nodes-total", "3")]: NoOptionsAvailable, 6 pods, salvo of 3: +2, +1
+        [("salvo-scale-up", "true"), ("cores-total", "0:16")]: NoOptionsAvailable, 8 pods, salvo of 3: +2, +2
+        [("salvo-scale-up", "true"), ("cores-total", "0:12")]: Successful, 8 pods, salvo of 2: +2, +1"#]]
     .assert_eq(&lines.join("\n"));
+}
+
+/// Source: `RunOnce` in `core/static_autoscaler.go`: minimum sizes are held against the limits with
+/// the nodes that were there before the salvo.
+#[test]
+fn a_minimum_size_is_kept_whatever_the_salvo_of_the_same_loop_takes_of_the_limits() {
+    let flags = |salvo| {
+        let enforce = ("enforce-node-group-min-size", "true");
+        [("salvo-scale-up", salvo), ("cores-total", "0:16"), enforce]
+    };
+    let asked = |salvo| {
+        let mut fixture = groups_with_pods(&["a", "b", "c"], 4);
+        fixture.group("d", 1, 9, "4", "16Gi");
+        let mut autoscaler = fixture.autoscaler(&flags(salvo));
+        nameless(&answer(&mut fixture, &mut autoscaler, None))
+    };
+    assert_eq!(asked("false"), "+2, +1");
+    assert_eq!(asked("true"), "+2, +2, +1");
 }
 
 #[test]

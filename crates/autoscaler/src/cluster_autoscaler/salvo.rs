@@ -102,7 +102,7 @@ impl ClusterAutoscaler {
             let Some(place) = places.find(|place| step.fork.fits(shape, nodes[*place])) else {
                 return false;
             };
-            step.fork.bind(*pod, nodes[place], now);
+            step.fork.bind_with_devices(*pod, nodes[place], now);
             next_start = place + 1;
         }
         true

@@ -9,6 +9,7 @@
 //! the dozen (`by_room`); else nodes and pods are tried on the fork one by one (`on_fork`).
 
 mod by_room;
+mod fast_path;
 mod on_fork;
 
 use plimsoll_core::ids::{PodId, ShapeId};
@@ -59,10 +60,61 @@ pub fn estimate(
     now: SimTime,
 ) -> Estimate {
     let order = in_order(fork, groups, template);
-    if only_room_matters(fork, &order) {
-        by_room::pack(fork, &order, template, limit, now)
+    pack(fork, &Order { groups: order, multiplies_last: false }, template, limit, now)
+}
+
+/// The same with `fastpath-binpacking-enabled`: of one kind of pods only the first new node is packed,
+/// and as many such nodes as it takes are added without a look at what else is there.
+pub fn estimate_by_fast_path(
+    fork: &mut Fork<'_>,
+    groups: &[&PodGroup],
+    template: &Template,
+    limit: NodeLimit,
+    now: SimTime,
+) -> Estimate {
+    let order = in_fast_path_order(fork, groups, template);
+    pack(fork, &order, template, limit, now)
+}
+
+/// In which order groups are packed, and whether the last one is multiplied.
+struct Order<'a> {
+    groups: Vec<&'a PodGroup>,
+    multiplies_last: bool,
+}
+
+impl<'a> Order<'a> {
+    /// Each group, and whether it is the one that is multiplied.
+    fn each(&self) -> impl Iterator<Item = (&'a PodGroup, bool)> {
+        let last = self.groups.len().checked_sub(1).filter(|_| self.multiplies_last);
+        self.groups.iter().enumerate().map(move |(place, group)| (*group, last == Some(place)))
+    }
+}
+
+fn in_fast_path_order<'a>(
+    cluster: &Cluster,
+    groups: &[&'a PodGroup],
+    template: &Template,
+) -> Order<'a> {
+    let mut groups = in_order(cluster, groups, template);
+    let multiplied = fast_path::most_saving(cluster, &groups, template);
+    if let Some(place) = multiplied {
+        let group = groups.remove(place);
+        groups.push(group);
+    }
+    Order { groups, multiplies_last: multiplied.is_some() }
+}
+
+fn pack(
+    fork: &mut Fork<'_>,
+    order: &Order<'_>,
+    template: &Template,
+    limit: NodeLimit,
+    now: SimTime,
+) -> Estimate {
+    if only_room_matters(fork, &order.groups) {
+        by_room::pack(fork, order, template, limit, now)
     } else {
-        on_fork::pack(fork, &order, template, limit, now)
+        on_fork::pack(fork, order, template, limit, now)
     }
 }
 

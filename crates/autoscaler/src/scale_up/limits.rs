@@ -4,6 +4,7 @@
 //! Sizes are capacities; cores count whole, rounded up. Nodes of virtual kubelets do not count.
 
 use plimsoll_core::Cluster;
+use plimsoll_core::ids::NodeId;
 use plimsoll_core::node::NodeSpec;
 use plimsoll_core::pod::ResourceMap;
 
@@ -40,6 +41,15 @@ impl Quotas {
             quotas.take(&demand, count);
         }
         quotas
+    }
+
+    /// Gives back what a node of the cluster takes.
+    pub fn leave_out(&mut self, cluster: &Cluster, node: NodeId) {
+        let template = cluster.catalog().template(cluster.node(node).template);
+        let demand = self.demand_of(&template.labels, &template.capacity, &template.allocatable);
+        for ((_, left), amount) in self.left.iter_mut().zip(&demand.0) {
+            *left += amount;
+        }
     }
 
     /// What one new node like this takes.

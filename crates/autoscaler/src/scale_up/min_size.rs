@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use plimsoll_core::Fork;
-use plimsoll_core::ids::GroupId;
+use plimsoll_core::ids::{GroupId, NodeId};
 
 use super::limits::Quotas;
 use super::orchestrator::{Increase, ScaleUpInputs, not_ready};
@@ -14,16 +14,19 @@ use super::template::Template;
 /// `enforce-node-group-min-size` demands.
 ///
 /// The limit of nodes is held against the group's own size, as upstream does. Gives how many groups
-/// that cut short besides.
+/// that cut short besides. Like what else the loop has asked for, the stand-ins of its salvo do not
+/// count: upstream goes by the nodes that there were before it.
 ///
 /// Source: `ScaleUpToNodeGroupMinSize` in `core/scaleup/orchestrator/orchestrator.go`.
 pub fn scale_up_to_min_size(
     fork: &mut Fork<'_>,
     inputs: &ScaleUpInputs<'_>,
+    stand_ins: &[NodeId],
 ) -> (Vec<Increase>, usize) {
     let (mut increases, mut cut_short) = (Vec::new(), 0);
     // Every group is held against the limits as if it were the only one to grow.
-    let quotas = Quotas::new(fork, inputs.settings);
+    let mut quotas = Quotas::new(fork, inputs.settings);
+    stand_ins.iter().for_each(|node| quotas.leave_out(fork, *node));
     for (group, min_size) in minimums(fork) {
         let from = inputs.targets[group.index()];
         if from >= min_size || not_ready(inputs, group).is_some() {

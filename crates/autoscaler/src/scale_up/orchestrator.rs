@@ -10,7 +10,7 @@ use plimsoll_core::{Fork, Refusal, SimTime};
 
 use super::balance::{are_similar, share_out};
 use super::equivalence::{self, PodGroup};
-use super::estimator::{NodeLimit, estimate};
+use super::estimator::{NodeLimit, estimate, estimate_by_fast_path};
 use super::expander::{Chooser, ExpansionOption};
 use super::limits::Quotas;
 use super::template::{Template, Templates};
@@ -342,7 +342,12 @@ fn expansion_options(
         let limit = node_limit(fork, inputs, candidate.group, &similar);
         let groups: Vec<&PodGroup> =
             candidate.fitting.iter().map(|index| &pod_groups[*index].group).collect();
-        let mut estimate = estimate(fork, &groups, &candidate.template, limit, inputs.now);
+        let pack = if inputs.settings.fastpath_binpacking_enabled {
+            estimate_by_fast_path
+        } else {
+            estimate
+        };
+        let mut estimate = pack(fork, &groups, &candidate.template, limit, inputs.now);
         let spec = &fork.group(candidate.group).spec;
         if inputs.settings.of_group(spec).is_atomic && estimate.nodes > 0 {
             let is_too_small = inputs.all_or_nothing && estimate.nodes > spec.max_size;

@@ -26,7 +26,7 @@ pub fn flag_effect(name: &str) -> Option<FlagEffect> {
     find(name).map(|flag| match flag.rule {
         Rule::Sets(_) => FlagEffect::Decides,
         Rule::OnlyDefault(default, reason) => FlagEffect::OnlyDefault { default, reason },
-        Rule::Irrelevant(reason) => FlagEffect::Irrelevant(reason),
+        Rule::Checked(_, reason) | Rule::Irrelevant(reason) => FlagEffect::Irrelevant(reason),
     })
 }
 
@@ -48,7 +48,7 @@ pub(super) fn set(
         return Err(SettingError::Unknown { key: key.to_owned(), nearest: nearest(key) });
     };
     match flag.rule {
-        Rule::Sets(write) => write(settings, &Given { key, value }),
+        Rule::Sets(write) | Rule::Checked(write, _) => write(settings, &Given { key, value }),
         Rule::Irrelevant(_) => Ok(()),
         Rule::OnlyDefault(default, reason) => {
             let given = match value {
@@ -64,6 +64,13 @@ pub(super) fn set(
     }
 }
 
+fn at_least_one(_: &mut Settings, given: &Given<'_>) -> Result<(), SettingError> {
+    match given.count() {
+        Ok(0) | Err(_) => given.refuse("a whole number, 1 or more"),
+        Ok(_) => Ok(()),
+    }
+}
+
 struct Flag {
     name: &'static str,
     rule: Rule,
@@ -75,6 +82,8 @@ type Write = fn(&mut Settings, &Given<'_>) -> Result<(), SettingError>;
 enum Rule {
     Sets(Write),
     OnlyDefault(&'static str, &'static str),
+    /// It decides nothing, but with some values upstream does not start.
+    Checked(Write, &'static str),
     Irrelevant(&'static str),
 }
 
@@ -155,6 +164,7 @@ static SCALE_UP: &[Flag] = &[
     }),
     sets("gpu-total", write!(gpu_total, gpu_bounds)),
     sets("max-nodes-per-scaleup", write!(max_nodes_per_scaleup, count)),
+    sets("fastpath-binpacking-enabled", write!(fastpath_binpacking_enabled, boolean)),
     sets("balance-similar-node-groups", write!(balance_similar_node_groups, boolean)),
     sets("balancing-ignore-label", write!(balancing_ignore_label, repeated)),
     sets("balancing-label", write!(balancing_label, repeated)),
@@ -295,7 +305,6 @@ static ONLY_DEFAULT: &[Flag] = &[
     only("enable-dynamic-resource-allocation", "true", "upstream 1.36 does not start without it"),
     only("enable-csi-node-aware-scheduling", "false", "CSINode limits are not judged"),
     only("estimator", "binpacking", "there is no other estimator"),
-    only("fastpath-binpacking-enabled", "false", "its estimates differ from real packing"),
     only("scheduler-config-file", "", "the scheduler's default profile is used"),
 ];
 
@@ -365,7 +374,7 @@ static IRRELEVANT: &[Flag] = &[
     irrelevant("node-removal-latency-tracking-enabled", STATUS),
     irrelevant("nodes", "groups are NodeGroup documents"),
     irrelevant("one-output", LOGS),
-    irrelevant("predicate-parallelism", SPEED),
+    Flag { name: "predicate-parallelism", rule: Rule::Checked(at_least_one, SPEED) },
     irrelevant("profiling", STATUS),
     irrelevant("provisioning-request-max-backoff-cache-size", "no request is forgotten here"),
     irrelevant("record-duplicated-events", STATUS),

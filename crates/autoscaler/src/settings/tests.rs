@@ -45,6 +45,10 @@ fn what_cannot_be_meant_is_refused_by_name() {
         ("expander", text("cheapest")),
         ("cores-total", text("9:3")),
         ("gpu-total", text("nvidia-t4:3")),
+        ("gpu-total", text("nvidia:t4:0:3")),
+        ("drain-priority-config", text("")),
+        ("drain-priority-config", text("0:60, 10:20")),
+        ("predicate-parallelism", SettingValue::Int(0)),
         ("async-node-groups", SettingValue::Bool(true)),
         ("scan-interval", text("0s")),
     ]
@@ -59,9 +63,49 @@ fn what_cannot_be_meant_is_refused_by_name() {
         expander: expected expanders out of random, most-pods, least-waste, least-nodes, price, priority, not "cheapest"
         cores-total: expected MIN:MAX, two whole numbers, neither below 0 nor MIN above MAX, not "9:3"
         gpu-total: expected TYPE:MIN:MAX, once for each type of GPU, not "nvidia-t4:3"
+        gpu-total: expected TYPE:MIN:MAX, once for each type of GPU, not "nvidia:t4:0:3"
+        drain-priority-config: expected PRIORITY:SECONDS pairs separated by commas, not ""
+        drain-priority-config: expected PRIORITY:SECONDS pairs separated by commas, not "0:60, 10:20"
+        predicate-parallelism: expected a whole number, 1 or more, not 0
         async-node-groups: only the default (false) is supported, not true: node groups are not made by the autoscaler
         scan-interval: expected a duration above zero, not 0s"#]]
     .assert_eq(&errors.join("\n"));
+}
+
+/// Source: `createAutoscalingOptions` in `config/flags/flags.go`, the calls that end the program, and
+/// `builder/autoscaler.go`, which reads `balancing-label` first, although its help says that the two
+/// cannot be combined.
+#[test]
+fn flags_are_combined_as_upstream_lets_them() {
+    let both = [("balancing-label", text("pool")), ("balancing-ignore-label", text("disk"))];
+    let settings = read(&both).expect("upstream starts");
+    assert_eq!(settings.balancing_label, ["pool"]);
+
+    let refused =
+        |pairs: &[(&str, SettingValue)]| read(pairs).expect_err("upstream does not start");
+    let drain = ("drain-priority-config", text("0:60"));
+    let grace = ("max-graceful-termination-sec", SettingValue::Int(600));
+    let bypassed = ("bypassed-scheduler-names", text("batch,other"));
+    let allowed = ("allowed-scheduler-names", text("batch"));
+    assert!(read(std::slice::from_ref(&bypassed)).is_ok());
+    expect![[r#"
+        drain-priority-config cannot be combined with max-graceful-termination-sec
+        bypassed-scheduler-names: expected only schedulers of allowed-scheduler-names, not other"#]]
+    .assert_eq(&[refused(&[drain, grace]), refused(&[allowed, bypassed])].join("\n"));
+}
+
+#[test]
+fn switches_and_ratios_are_read_as_go_reads_them() {
+    let settings = read(&[
+        ("salvo-scale-up", text("T")),
+        ("scale-down-enabled", SettingValue::Int(0)),
+        ("scale-down-utilization-threshold", SettingValue::Int(-1)),
+        ("fastpath-binpacking-enabled", SettingValue::Bool(true)),
+    ])
+    .expect("all of them are good");
+    assert!(settings.salvo_scale_up && !settings.scale_down_enabled);
+    assert!(settings.fastpath_binpacking_enabled);
+    assert!(settings.scale_down_utilization_threshold < 0.0);
 }
 
 #[test]

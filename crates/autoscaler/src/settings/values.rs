@@ -115,9 +115,10 @@ impl Given<'_> {
     }
 
     pub(super) fn boolean(&self) -> Result<bool, SettingError> {
+        // As Go reads them.
         match self.text().as_deref() {
-            Some("true") => Ok(true),
-            Some("false") => Ok(false),
+            Some("true" | "True" | "TRUE" | "t" | "T" | "1") => Ok(true),
+            Some("false" | "False" | "FALSE" | "f" | "F" | "0") => Ok(false),
             _ => self.refuse("true or false"),
         }
     }
@@ -139,9 +140,9 @@ impl Given<'_> {
 
     pub(super) fn ratio(&self) -> Result<f64, SettingError> {
         let number = self.text().and_then(|text| text.parse::<f64>().ok());
-        match number.filter(|number| number.is_finite() && *number >= 0.0) {
+        match number.filter(|number| number.is_finite()) {
             Some(number) => Ok(number),
-            None => self.refuse("a number, 0 or more"),
+            None => self.refuse("a number"),
         }
     }
 
@@ -183,10 +184,12 @@ impl Given<'_> {
     pub(super) fn gpu_bounds(&self) -> Result<Vec<GpuBounds>, SettingError> {
         let mut all = Vec::new();
         for text in self.repeated()? {
-            let mut parts = text.rsplitn(3, ':');
-            let (max, min, gpu_type) = (parts.next(), parts.next(), parts.next());
-            let bounds = min.zip(max).and_then(|(min, max)| parse_bounds(min, max, 1));
-            let (Some(gpu_type), Some(bounds)) = (gpu_type, bounds) else {
+            let parts: Vec<&str> = text.split(':').collect();
+            let bounds = match parts[..] {
+                [gpu_type, min, max] => parse_bounds(min, max, 1).map(|bounds| (gpu_type, bounds)),
+                _ => None,
+            };
+            let Some((gpu_type, bounds)) = bounds else {
                 return self.refuse("TYPE:MIN:MAX, once for each type of GPU");
             };
             all.push(GpuBounds { gpu_type: gpu_type.to_owned(), bounds });
@@ -197,15 +200,20 @@ impl Given<'_> {
     /// `priority:seconds` pairs, in rising order of priority.
     pub(super) fn drain_priorities(&self) -> Result<Vec<(i32, SimDuration)>, SettingError> {
         let mut pairs = Vec::new();
-        for part in self.separated()? {
+        // Unlike lists of names, this one has no empty items.
+        let texts = self.repeated()?;
+        for part in texts.iter().flat_map(|text| text.split(',')) {
             let pair = part.split_once(':').and_then(|(priority, seconds)| {
-                let seconds: u32 = seconds.trim().parse().ok()?;
-                Some((priority.trim().parse().ok()?, SimDuration::from_secs(seconds.into())))
+                let seconds: u32 = seconds.parse().ok()?;
+                Some((priority.parse().ok()?, SimDuration::from_secs(seconds.into())))
             });
             match pair {
                 Some(pair) => pairs.push(pair),
                 None => return self.refuse("PRIORITY:SECONDS pairs separated by commas"),
             }
+        }
+        if pairs.is_empty() {
+            return self.refuse("PRIORITY:SECONDS pairs separated by commas");
         }
         pairs.sort_unstable();
         Ok(pairs)
@@ -213,7 +221,7 @@ impl Given<'_> {
 }
 
 fn parse_bounds(min: &str, max: &str, unit: i64) -> Option<Bounds> {
-    let scaled = |text: &str| text.trim().parse::<i64>().ok()?.checked_mul(unit);
+    let scaled = |text: &str| text.parse::<i64>().ok()?.checked_mul(unit);
     let bounds = Bounds { min: scaled(min)?, max: scaled(max)? };
     (0 <= bounds.min && bounds.min <= bounds.max).then_some(bounds)
 }

@@ -1,6 +1,7 @@
 //! Scale-up.
 
 use expect_test::expect;
+use plimsoll_autoscaler::Settings;
 use plimsoll_core::ids::GroupId;
 use plimsoll_core::node_group::{Instance, InstanceState};
 use serde_json::{Value, json};
@@ -101,6 +102,28 @@ fn pods_that_share_a_claim_share_a_node() {
         share-2 triggeredScaleUp
         share-3 leftOver"#]]
     .assert_eq(&Stage::new(items).scale_up());
+}
+
+/// Source: `core/static_autoscaler.go`, `addLatestScaleUpResultsToClusterSnapshot`: pods that were
+/// helped are scheduled on the stand-ins, and their claims with them.
+#[test]
+fn a_claim_stays_where_the_first_scale_up_of_a_salvo_has_put_it() {
+    let mut items = vec![claim("both", 1, "")];
+    for pool in ["left", "right"] {
+        let mut group = group(pool, 0, &json!([template_slice(1)]));
+        group["spec"]["template"]["metadata"] = json!({"labels": {"pool": pool}});
+        let mut pod = pending(&format!("{pool}-1"), pool, "100m", By::Name("both"));
+        pod["spec"]["nodeSelector"] = json!({"pool": pool});
+        items.extend([replica_set(pool, 1), group, pod]);
+    }
+    let settings = Settings { salvo_scale_up: true, ..Settings::default() };
+    let mut stage = Stage::with(&settings, items);
+    let told = stage.scale_up();
+    let helped = told.lines().filter(|line| line.ends_with("triggeredScaleUp")).count();
+    let left = told.lines().filter(|line| line.ends_with("unschedulable")).count();
+    assert_eq!((helped, left), (1, 1), "{told}");
+    let asked = stage.autoscaler.last_loop().expect("a loop ran").scale_up.increases.len();
+    assert_eq!(asked, 1, "no node of the other group has the claim's devices");
 }
 
 /// Source: `allocateAll`-or-nothing of the plugin: a claim on more than a node has moves nobody.

@@ -20,6 +20,11 @@ pub(crate) struct Stage {
 impl Stage {
     /// The class `gpu` of all devices, and these objects.
     pub(crate) fn new(items: Vec<Value>) -> Stage {
+        Stage::with(&Settings::default(), items)
+    }
+
+    /// The same with flags.
+    pub(crate) fn with(settings: &Settings, items: Vec<Value>) -> Stage {
         let class = json!({"apiVersion": "resource.k8s.io/v1", "kind": "DeviceClass",
             "metadata": {"name": "gpu"}, "spec": {}});
         let all: Vec<Value> = std::iter::once(class).chain(items).collect();
@@ -27,7 +32,7 @@ impl Stage {
         let values = std::iter::once((list, Origin::default()));
         let (snapshot, _) = Snapshot::from_values(values).expect("valid objects");
         let cluster = Cluster::from_snapshot(&snapshot, &SchedulerProfiles::default());
-        let mut autoscaler = ClusterAutoscaler::new(Settings::default(), 1);
+        let mut autoscaler = ClusterAutoscaler::new(settings.clone(), 1);
         let past = StartState { past_first_loop: true, ..StartState::default() };
         autoscaler.restore(&cluster, &past);
         autoscaler.keep_findings();

@@ -27,9 +27,8 @@ fn with_volume(mut pod: Value, name: &str, source: &Value) -> Value {
     pod
 }
 
-/// `TestGroupSchedulablePodsForNode`: names of projected volumes, which are drawn, tell no pods apart.
-/// Upstream tells `p5-1` from `p5-2` by the name of a flexVolume, which no decision depends on and
-/// which is not kept here.
+/// `TestGroupSchedulablePodsForNode`: names of projected volumes, which are drawn, tell no pods apart;
+/// that of a flexVolume, on which nothing depends, does.
 #[test]
 fn pods_of_a_controller_are_alike_by_labels_and_spec() {
     let token = json!({"projected": {"sources": [{"serviceAccountToken": {"path": "path"}}]}});
@@ -45,9 +44,48 @@ fn pods_of_a_controller_are_alike_by_labels_and_spec() {
         with_volume(of("rc4", "p5-1", "100m"), "volume-nz94b", &flex),
         with_volume(of("rc4", "p5-2", "100m"), "volume-mo25i", &flex),
     ];
-    let expected: [&[&str]; 5] =
-        [&["p1"], &["p2-1", "p2-2"], &["p3-1", "p3-2"], &["p4-1", "p4-2"], &["p5-1", "p5-2"]];
+    let expected: [&[&str]; 6] =
+        [&["p1"], &["p2-1", "p2-2"], &["p3-1", "p3-2"], &["p4-1", "p4-2"], &["p5-1"], &["p5-2"]];
     assert_eq!(groups(&rows), expected);
+}
+
+/// `PodSpecSemanticallyEqual` in `utils/utils.go`.
+#[test]
+fn pods_differ_by_whatever_their_specs_say_apart_from_what_each_has_for_itself() {
+    let token = json!({"name": "token-1", "projected": {"sources": []}});
+    let alike = [
+        ("/spec/hostname", json!("db-0")),
+        ("/spec/containers/0/env", json!([{"name": "INDEX", "value": "0"}])),
+        ("/spec/nodeSelector", json!({})),
+        ("/spec/containers/0/resources/requests", json!({"cpu": "1000m"})),
+        ("/spec/volumes", json!([token])),
+    ];
+    let different = [
+        ("/spec/subdomain", json!("db")),
+        ("/spec/serviceAccountName", json!("robot")),
+        ("/spec/containers/0/args", json!(["--index=0"])),
+        ("/spec/containers/0/resources/limits", json!({"cpu": "2"})),
+        ("/spec/containers/0/volumeMounts", json!([{"name": "token-1", "mountPath": "/t"}])),
+        ("/spec/volumes", json!([{"name": "v", "configMap": {"name": "c"}}])),
+        ("/spec/volumes", json!([{"name": "v", "configMap": {"name": "d"}}])),
+    ];
+    let with = |(path, value): &(&str, Value)| {
+        let mut pod = of("rc", "other", "1");
+        let (parent, field) = path.rsplit_once('/').expect("a path");
+        pod.pointer_mut(parent).expect("it is there")[field] = value.clone();
+        groups(&[of("rc", "one", "1"), pod]).len()
+    };
+    for case in &alike {
+        assert_eq!(with(case), 1, "{}", case.0);
+    }
+    for case in &different {
+        assert_eq!(with(case), 2, "{}", case.0);
+    }
+    // A mount of a projected volume is not compared either.
+    let mut pod = of("rc", "other", "1");
+    pod["spec"]["volumes"] = json!([token]);
+    pod["spec"]["containers"][0]["volumeMounts"] = json!([{"name": "token-1", "mountPath": "/t"}]);
+    assert_eq!(groups(&[of("rc", "one", "1"), pod]).len(), 1);
 }
 
 /// `TestEquivalenceGroupSizeLimiting`: from the eleventh on, pods of one controller stand alone, even

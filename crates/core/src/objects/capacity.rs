@@ -41,7 +41,8 @@ pub(super) fn read(
         ("v1", "PodTemplate") => {
             CapacityObject::PodTemplate(Box::new(read_pod_template(object, classes)?))
         }
-        ("autoscaling.x-k8s.io/v1beta1", "CapacityBuffer") => {
+        // Upstream asks for v1beta1; the API server serves either version as the other.
+        ("autoscaling.x-k8s.io/v1alpha1" | "autoscaling.x-k8s.io/v1beta1", "CapacityBuffer") => {
             CapacityObject::Buffer(read_buffer(object)?)
         }
         ("autoscaling.x-k8s.io/v1" | "autoscaling.x-k8s.io/v1beta1", "ProvisioningRequest") => {

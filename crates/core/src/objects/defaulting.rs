@@ -62,10 +62,8 @@ pub fn apply_defaults(document: &mut Value) {
         }
         ("policy/v1", "PodDisruptionBudget")
         | ("v1", "Service")
-        | (
-            "autoscaling.x-k8s.io/v1" | "autoscaling.x-k8s.io/v1beta1",
-            "CapacityBuffer" | "ProvisioningRequest",
-        )
+        | ("autoscaling.x-k8s.io/v1" | "autoscaling.x-k8s.io/v1beta1", "ProvisioningRequest")
+        | ("autoscaling.x-k8s.io/v1alpha1" | "autoscaling.x-k8s.io/v1beta1", "CapacityBuffer")
         | ("resource.k8s.io/v1", "ResourceClaim" | "ResourceClaimTemplate") => {
             default_namespace(document);
         }

@@ -13,6 +13,7 @@ use super::invalid::{duplicate, forbidden, missing};
 use super::label_syntax;
 use super::metadata::{Metadata, Scope};
 use super::pod_affinity;
+use super::pod_digest;
 use super::pod_features;
 use super::pod_requests::{self, PodResources, Resizes};
 use super::priority::PriorityClasses;
@@ -120,6 +121,7 @@ fn read_spec(
         namespace: metadata.namespace.clone(),
         labels: metadata.labels.clone(),
         requests: resources.requests(),
+        first_container_requests: resources.first_container_requests(),
         scoring_cpu_milli,
         scoring_memory_bytes,
         placed_scoring: resources.placed_scoring_requests(),
@@ -154,6 +156,7 @@ fn read_spec(
         resource_claims: devices::read_pod_claims(spec, metadata)?,
         extended_resource_requests: resources.extended_resource_requests(),
         unjudged_features: Vec::new(),
+        digest: pod_digest::of_spec(spec),
     })
 }
 

@@ -75,6 +75,11 @@ impl PodResources {
         map
     }
 
+    /// What the first container alone asks for: (milli-CPU, bytes).
+    pub(super) fn first_container_requests(&self) -> (i64, i64) {
+        self.containers.first().map_or((0, 0), |one| cpu_and_memory(&one.requests))
+    }
+
     /// What a claim for devices would request where devices stand for extended resources: a request
     /// for each container that runs on, and one for the container that needs most beyond those that
     /// start after it, of the ones that run to their end first.

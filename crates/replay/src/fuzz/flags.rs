@@ -154,8 +154,14 @@ pub(super) fn draw(seed: u64) -> (SimDuration, Map<String, Value>) {
         };
         flags.insert((*name).to_owned(), value);
     }
-    if flags.contains_key("balancing-label") {
-        flags.remove("balancing-ignore-label");
+    // Upstream does not start with these together.
+    if flags.contains_key("drain-priority-config") {
+        flags.remove("max-graceful-termination-sec");
+    }
+    if let Some(allowed) = flags.get("allowed-scheduler-names")
+        && flags.get("bypassed-scheduler-names").is_some_and(|bypassed| bypassed != allowed)
+    {
+        flags.remove("bypassed-scheduler-names");
     }
     let text = flags.get("scan-interval").and_then(Value::as_str).unwrap_or("10s");
     (SimDuration::parse(text).expect("the table holds durations"), flags)

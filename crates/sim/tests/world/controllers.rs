@@ -107,18 +107,18 @@ fn a_deployment_rolls_a_new_template_out_by_surge_and_unavailable_pods() {
     play.log();
     play.until(60);
     expect![[r#"
-        10s    pod web-<0>-1 made
-               pod web-<0>-2 made
-               pod web-<1>-4 gone: Deleted
-               pod web-<0>-1 on a-1
-               pod web-<0>-2 on a-1
-               pod web-<0>-3 made
-               pod web-<0>-4 made
-               pod web-<1>-3 gone: Deleted
-               pod web-<1>-2 gone: Deleted
-               pod web-<0>-3 on a-1
-               pod web-<0>-4 on a-1
-               pod web-<1>-1 gone: Deleted
+        10s    pod web-<0>-4 gone: Deleted
+               pod web-<1>-1 made
+               pod web-<1>-2 made
+               pod web-<1>-1 on a-1
+               pod web-<1>-2 on a-1
+               pod web-<0>-3 gone: Deleted
+               pod web-<0>-2 gone: Deleted
+               pod web-<1>-3 made
+               pod web-<1>-4 made
+               pod web-<1>-3 on a-1
+               pod web-<1>-4 on a-1
+               pod web-<0>-1 gone: Deleted
     "#]]
     .assert_eq(&without_hashes(&play.log()));
 }
@@ -134,9 +134,9 @@ fn a_rollout_without_room_keeps_three_quarters_running_and_waits_with_the_rest()
     play.log();
     play.until(60);
     expect![[r#"
-        10s    pod web-<0>-4 gone: Deleted
-               pod web-<1>-1 made
-               pod web-<1>-2 made
+        10s    pod web-<0>-1 made
+               pod web-<0>-2 made
+               pod web-<1>-4 gone: Deleted
     "#]]
     .assert_eq(&without_hashes(&play.log()));
 }

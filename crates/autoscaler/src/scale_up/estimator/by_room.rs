@@ -6,7 +6,7 @@ use plimsoll_core::ids::{FitId, NodeId, PodId, ResourceId};
 use plimsoll_core::{Cluster, Fork, SimTime};
 use rustc_hash::FxHashMap;
 
-use super::{Estimate, NodeLimit};
+use super::{Estimate, NodeLimit, Order};
 use crate::scale_up::equivalence::PodGroup;
 use crate::scale_up::template::Template;
 
@@ -15,7 +15,7 @@ use crate::scale_up::template::Template;
 /// [`Distinction::Room`]: plimsoll_core::scheduling::Distinction::Room
 pub(super) fn pack(
     fork: &mut Fork<'_>,
-    groups: &[&PodGroup],
+    order: &Order<'_>,
     template: &Template,
     limit: NodeLimit,
     now: SimTime,
@@ -23,12 +23,16 @@ pub(super) fn pack(
     let mut trial = fork.fork();
     let model = template.add(&mut trial, "e-0", now);
     let has_others = trial.node_count() > 1;
-    let mut packing = RoomPacking::new(&trial, groups, model, limit, has_others);
+    let mut packing = RoomPacking::new(&trial, &order.groups, model, limit, has_others);
     let mut kinds: FxHashMap<FitId, Kind> = FxHashMap::default();
-    for group in groups {
+    for (group, is_multiplied) in order.each() {
         let fit = trial.catalog().fit_of(group.shape);
         let kind = kinds.entry(fit).or_insert_with(|| packing.kind(&trial, group, model));
-        packing.pack(group, kind);
+        if is_multiplied {
+            packing.pack_multiplied(group, kind);
+        } else {
+            packing.pack(group, kind);
+        }
     }
     let nodes = u32::try_from(packing.holds_pods.iter().filter(|holds| **holds).count());
     Estimate { nodes: nodes.unwrap_or(u32::MAX), pods: packing.packed }
@@ -131,13 +135,40 @@ impl RoomPacking {
                 self.is_full = true;
                 break;
             }
-            self.holds_pods.push(false);
-            self.left.extend_from_slice(&self.of_new);
+            self.add_node();
             if self.count_fits(kind, self.holds_pods.len() - 1) == 0 {
                 break;
             }
         }
         self.packed.extend_from_slice(&group.pods[..placed]);
+    }
+
+    /// Packs the last group: what the nodes that are there do not take goes on nodes that each take
+    /// as much as the first of them.
+    fn pack_multiplied(&mut self, group: &PodGroup, kind: &mut Kind) {
+        let mut placed = self.fill_in_turn(kind, group.pods.len());
+        let mut of_each: Option<usize> = None;
+        while placed < group.pods.len() && !self.is_full {
+            if !self.limit.permits(self.holds_pods.len()) {
+                self.is_full = true;
+                break;
+            }
+            self.add_node();
+            let newest = self.holds_pods.len() - 1;
+            let most = *of_each.get_or_insert_with(|| self.count_fits(kind, newest));
+            if most == 0 {
+                break;
+            }
+            let count = most.min(group.pods.len() - placed);
+            self.take(kind, newest, count);
+            placed += count;
+        }
+        self.packed.extend_from_slice(&group.pods[..placed]);
+    }
+
+    fn add_node(&mut self) {
+        self.holds_pods.push(false);
+        self.left.extend_from_slice(&self.of_new);
     }
 
     /// Places up to `most` pods one by one, each on the next row, going round, that has room, until

@@ -11,7 +11,7 @@ use plimsoll_core::{Cluster, Fork, SimTime};
 use rustc_hash::FxHashMap;
 
 use super::by_room::first_start;
-use super::{Estimate, NodeLimit};
+use super::{Estimate, NodeLimit, Order};
 use crate::scale_up::equivalence::PodGroup;
 use crate::scale_up::template::Template;
 
@@ -21,7 +21,7 @@ const UNEVEN: &str = "node(s) didn't match pod topology spread constraints";
 /// Packs groups in this order.
 pub(super) fn pack(
     fork: &mut Fork<'_>,
-    groups: &[&PodGroup],
+    order: &Order<'_>,
     template: &Template,
     limit: NodeLimit,
     now: SimTime,
@@ -36,6 +36,7 @@ pub(super) fn pack(
         nodes: Vec::new(),
         holds_pods: Vec::new(),
         others_with_pods: BTreeSet::new(),
+        multiplied: 0,
         next_start: first_start(has_others),
         next_of_all: NodeId(1),
         is_full: false,
@@ -43,11 +44,12 @@ pub(super) fn pack(
         floors: Vec::new(),
         packed: Vec::new(),
     };
-    for group in groups {
-        packing.pack(group);
+    for (group, is_multiplied) in order.each() {
+        packing.pack(group, is_multiplied);
     }
     let used = packing.holds_pods.iter().filter(|holds| **holds).count();
-    let nodes = u32::try_from(used + packing.others_with_pods.len()).unwrap_or(u32::MAX);
+    let nodes = used + packing.others_with_pods.len() + packing.multiplied;
+    let nodes = u32::try_from(nodes).unwrap_or(u32::MAX);
     Estimate { nodes, pods: std::mem::take(&mut packing.packed) }
 }
 
@@ -63,6 +65,8 @@ struct Packing<'a, 'f> {
     holds_pods: Vec<bool>,
     /// Nodes that were there and got a pod.
     others_with_pods: BTreeSet<NodeId>,
+    /// Nodes like the newest that nothing was tried on.
+    multiplied: usize,
     /// Where the search over the new nodes goes on.
     next_start: usize,
     /// Where the search over all nodes goes on.
@@ -91,7 +95,7 @@ struct Refused {
 }
 
 impl Packing<'_, '_> {
-    fn pack(&mut self, group: &PodGroup) {
+    fn pack(&mut self, group: &PodGroup, is_multiplied: bool) {
         let mut judge = Judge::new(&self.fork, group.shape);
         let mut pods = group.pods.iter();
         let mut next = pods.next();
@@ -101,12 +105,48 @@ impl Packing<'_, '_> {
             self.place(*pod, position);
             next = pods.next();
         }
+        if is_multiplied && next.is_some() {
+            let placed = group.pods.len() - pods.len() - 1;
+            self.multiply(&group.pods[placed..], &mut judge);
+            return;
+        }
         while let Some(pod) = next {
             judge.look_at(&self.fork, *pod);
             if !self.place_on_newest(*pod, &judge) {
                 return;
             }
             next = pods.next();
+        }
+    }
+
+    /// Places pods on one new node until it refuses one. The others go on nodes that are taken to hold
+    /// as many each.
+    fn multiply(&mut self, pods: &[PodId], judge: &mut Judge) {
+        if self.is_full || !self.limit.permits(self.nodes.len()) {
+            self.is_full = true;
+            return;
+        }
+        self.add_node();
+        let newest = self.nodes.len() - 1;
+        let mut of_each = 0;
+        for pod in pods {
+            judge.look_at(&self.fork, *pod);
+            if !judge.fits(&self.fork, self.nodes[newest]) {
+                break;
+            }
+            self.place(*pod, newest);
+            of_each += 1;
+        }
+        if of_each == 0 {
+            return;
+        }
+        for more in pods[of_each..].chunks(of_each) {
+            if !self.limit.permits(self.nodes.len() + self.multiplied) {
+                self.is_full = true;
+                return;
+            }
+            self.multiplied += 1;
+            self.packed.extend_from_slice(more);
         }
     }
 

@@ -82,13 +82,24 @@ fn stage(groups: &[(usize, PodSpec)]) -> (Fixture, Vec<PodGroup>) {
 }
 
 fn estimated(groups: &[(usize, PodSpec)], new_node: NodeSpec, limit: i64) -> (u32, Vec<usize>) {
+    estimated_by(estimate, groups, new_node, limit)
+}
+
+type Pack = fn(&mut Fork<'_>, &[&PodGroup], &Template, NodeLimit, SimTime) -> Estimate;
+
+fn estimated_by(
+    pack: Pack,
+    groups: &[(usize, PodSpec)],
+    new_node: NodeSpec,
+    limit: i64,
+) -> (u32, Vec<usize>) {
     let (mut fixture, groups) = stage(groups);
     let limit = NodeLimit::default().and(limit);
     let template = template(&mut fixture.cluster, new_node);
     let before = fixture.cluster.digest();
     let groups_by_ref: Vec<&PodGroup> = groups.iter().collect();
     let now = fixture.now;
-    let found = estimate(&mut fixture.cluster.fork(), &groups_by_ref, &template, limit, now);
+    let found = pack(&mut fixture.cluster.fork(), &groups_by_ref, &template, limit, now);
     assert_eq!(fixture.cluster.digest(), before, "an estimate leaves no trace");
     let of_group =
         |group: &PodGroup| group.pods.iter().filter(|pod| found.pods.contains(pod)).count();
@@ -228,6 +239,50 @@ fn one_pod_a_node_takes_a_node_for_every_pod() {
     assert_eq!(estimated(&groups, new_node("1", "1Gi"), 12), (12, vec![2, 10]));
 }
 
+/// Source: `tryFastPath` and `determineBestPEGToFastpath` in `estimator/binpacking_estimator.go`.
+#[test]
+fn the_fast_path_packs_the_pods_that_save_most_last_and_one_node_of_them() {
+    let with_port = |mut spec: PodSpec| {
+        let (ip, protocol) = ("0.0.0.0".to_owned(), "TCP".to_owned());
+        spec.host_ports = vec![HostPort { ip, protocol, port: 5555 }];
+        spec
+    };
+    let big = || (20, estimatee("600m", "1Mi"));
+    let small = || (10, estimatee("300m", "1Mi"));
+    let idle = |mut spec: PodSpec| {
+        // What later containers ask for takes room, but does not count for the choice.
+        spec.first_container_requests = (0, 0);
+        spec
+    };
+    let cases = [
+        ("one kind", 0, vec![(10, estimatee("350m", "1Mi"))]),
+        ("small pods fill no gaps", 0, vec![big(), small()]),
+        ("other containers", 0, vec![(20, idle(big().1)), small()]),
+        ("limit", 12, vec![big(), small()]),
+        ("host ports", 0, vec![(8, with_port(estimatee("200m", "1Mi")))]),
+        ("one a node", 3, vec![(8, alone(estimatee("200m", "1Mi"))), small()]),
+        ("spread", 0, vec![(8, spread(estimatee("200m", "1Mi"), HOSTNAME, 2, 1))]),
+        ("too large", 0, vec![(3, estimatee("1100m", "1Mi"))]),
+    ];
+    let mut report = String::new();
+    for (name, limit, groups) in cases {
+        let plain = estimated(&groups, new_node("1", "1Gi"), limit);
+        let fast = estimated_by(estimate_by_fast_path, &groups, new_node("1", "1Gi"), limit);
+        report.push_str(&format!("{name}: {plain:?}, fast path {fast:?}\n"));
+    }
+    expect![[r#"
+        one kind: (5, [10]), fast path (5, [10])
+        small pods fill no gaps: (20, [20, 10]), fast path (23, [20, 10])
+        other containers: (20, [20, 10]), fast path (20, [20, 10])
+        limit: (12, [12, 10]), fast path (12, [9, 10])
+        host ports: (8, [8]), fast path (8, [8])
+        one a node: (3, [0, 9]), fast path (3, [0, 9])
+        spread: (4, [8]), fast path (4, [8])
+        too large: (0, [0]), fast path (0, [0])
+    "#]]
+    .assert_eq(&report);
+}
+
 /// A small generator of numbers: what is packed must not rest on chance.
 struct Numbers(u64);
 
@@ -263,10 +318,14 @@ fn packing_by_numbers_and_on_a_fork_come_to_the_same() {
         let limit = NodeLimit::default().and(limit);
         let mut fork = fixture.cluster.fork();
         let groups: Vec<&PodGroup> = groups.iter().collect();
-        let order = in_order(&fork, &groups, &template);
-        assert!(only_room_matters(&fork, &order));
-        let by_numbers = by_room::pack(&mut fork, &order, &template, limit, now);
-        let on_fork = on_fork::pack(&mut fork, &order, &template, limit, now);
-        assert_eq!(by_numbers, on_fork, "case {case}");
+        let plain = Order { groups: in_order(&fork, &groups, &template), multiplies_last: false };
+        let fast = in_fast_path_order(&fork, &groups, &template);
+        assert!(fast.multiplies_last);
+        for order in [plain, fast] {
+            assert!(only_room_matters(&fork, &order.groups));
+            let by_numbers = by_room::pack(&mut fork, &order, &template, limit, now);
+            let on_fork = on_fork::pack(&mut fork, &order, &template, limit, now);
+            assert_eq!(by_numbers, on_fork, "case {case}, fast path: {}", order.multiplies_last);
+        }
     }
 }

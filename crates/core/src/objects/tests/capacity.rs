@@ -7,12 +7,23 @@ use crate::capacity::{CapacityBufferObject, ProvisioningRequestObject};
 use crate::condition::ConditionStatus;
 
 fn buffer(spec: &Value) -> Result<CapacityBufferObject, String> {
-    let document = json!({"apiVersion": "autoscaling.x-k8s.io/v1beta1", "kind": "CapacityBuffer",
+    buffer_of_version("autoscaling.x-k8s.io/v1beta1", spec)
+}
+
+fn buffer_of_version(version: &str, spec: &Value) -> Result<CapacityBufferObject, String> {
+    let document = json!({"apiVersion": version, "kind": "CapacityBuffer",
         "metadata": {"name": "spare", "namespace": "shop"}, "spec": spec});
     match parse(&document).map_err(|error| error.to_string())? {
         Object::Capacity(CapacityObject::Buffer(one)) => Ok(one),
         other => panic!("expected a CapacityBuffer, found {other:?}"),
     }
+}
+
+#[test]
+fn a_buffer_says_the_same_in_either_version() {
+    let spec = json!({"podTemplateRef": {"name": "chunk"}, "replicas": 2});
+    let older = buffer_of_version("autoscaling.x-k8s.io/v1alpha1", &spec).expect("a buffer");
+    assert_eq!(older, buffer(&spec).expect("a buffer"));
 }
 
 fn request(spec: &Value, status: &Value) -> Result<ProvisioningRequestObject, String> {
