@@ -129,8 +129,8 @@ fn a_group_that_was_refused_is_not_asked_again_at_once() {
     let error = play(&mut world, &mut probe, false).expect_err("it asks again after 20 s");
     assert_eq!(
         error.to_string(),
-        "strategy probe at 1970-01-01T00:00:20Z: group a is asked for more although it was refused at \
-         1970-01-01T00:00:00Z"
+        "strategy probe at 1970-01-01T00:00:20Z: group a is to be enlarged, 20s after it failed; it is left \
+         alone for 5m"
     );
 }
 

@@ -42,6 +42,10 @@ fn a_minimal_pod_gets_the_api_servers_defaults() {
                 namespace: "shop",
                 labels: {},
                 requests: {},
+                first_container_requests: (
+                    0,
+                    0,
+                ),
                 scoring_cpu_milli: 100,
                 scoring_memory_bytes: 209715200,
                 placed_scoring: None,
@@ -80,6 +84,7 @@ fn a_minimal_pod_gets_the_api_servers_defaults() {
                 resource_claims: [],
                 extended_resource_requests: {},
                 unjudged_features: [],
+                digest: 16657039174162563180,
             },
             node_name: None,
             nominated_node_name: None,
