@@ -69,7 +69,8 @@ impl RefreshClock {
     /// Whether the lists are fetched before the loop at `now`.
     ///
     /// A refresh that fell between the loop before and this one counts as of now. One that fell before
-    /// a loop that was left out, because nothing had changed, found the lists as they were.
+    /// a loop that was left out, because nothing had changed, found the lists as they were. Such loops
+    /// are on the grid that begins with the first one, where this one may not be.
     fn tick(&mut self, scan_interval: SimDuration, now: SimTime) -> bool {
         let started_at = *self.started_at.get_or_insert(now);
         let last_loop_at = self.last_loop_at.replace(now);
@@ -78,7 +79,11 @@ impl RefreshClock {
         match last_loop_at {
             None => true,
             Some(_) if due_at == now => true,
-            Some(last) => last < due_at && now - due_at < scan_interval,
+            Some(last) => {
+                let loops_before = (since_start.0 - 1).div_euclid(scan_interval.0.max(1));
+                let last_on_grid = started_at + SimDuration(loops_before * scan_interval.0);
+                last.max(last_on_grid) < due_at
+            }
         }
     }
 
@@ -229,5 +234,7 @@ mod tests {
         assert!(!clock.tick(interval, at(84)));
         assert!(clock.tick(interval, at(126)), "that of 120 s, right before this loop");
         assert!(!clock.tick(interval, at(252)), "that of 240 s came before a loop left out");
+        assert!(clock.tick(interval, at(362)), "that of 360 s, after the loop of 357 s");
+        assert!(!clock.tick(interval, at(485)), "that of 480 s: the loop of 483 s was left out");
     }
 }
