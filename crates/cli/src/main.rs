@@ -11,6 +11,7 @@ mod plan;
 mod progress;
 mod replay;
 mod schedule;
+mod settings_file;
 mod sim;
 mod snapshot_source;
 mod tables;

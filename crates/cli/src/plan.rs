@@ -7,14 +7,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 use plimsoll_core::objects::Snapshot;
+use plimsoll_replay::Strategy;
 use plimsoll_replay::plan::{Change, Plan, PlanOptions, Told, make_changes, plan, told};
-use plimsoll_replay::{Strategy, load_settings};
 use serde_json::Value;
 
 use crate::exit::{BadInput, Outcome};
 use crate::progress::Stopwatch;
 use crate::time_argument::Instant;
-use crate::{output, snapshot_source};
+use crate::{output, settings_file, snapshot_source};
 
 /// Say what an autoscaler would decide now, and why; nothing is done
 ///
@@ -72,7 +72,7 @@ pub(crate) struct PlanArguments {
 /// When the snapshot, the settings or a change cannot be used.
 pub(crate) fn run(arguments: &PlanArguments) -> anyhow::Result<Outcome> {
     let stopwatch = Stopwatch::start();
-    let flags = arguments.settings.as_deref().map(load_settings).transpose()?.unwrap_or_default();
+    let flags = settings_file::read(arguments.settings.as_deref())?;
     let mut source = snapshot_source::read(&arguments.snapshot)?;
     for warning in &source.warnings {
         output::warn(warning);

@@ -11,12 +11,12 @@ use clap::{Args, ValueEnum};
 use plimsoll_core::{SimDuration, SimTime};
 use plimsoll_replay::report::money::with_thousands;
 use plimsoll_replay::report::{ReplayReport, Seconds, html, text};
-use plimsoll_replay::{ReplayOptions, Replayer, Strategy, load_settings, strategy};
+use plimsoll_replay::{ReplayOptions, Replayer, Strategy};
 
 use crate::exit::{BadInput, Outcome};
 use crate::progress::{ReplayBars, Stopwatch};
 use crate::time_argument::{Instant, span};
-use crate::{output, whole_file};
+use crate::{output, settings_file, whole_file};
 
 /// Replay a recording or a scenario in virtual time under one or more strategies
 ///
@@ -93,7 +93,7 @@ enum Mode {
 /// # Errors
 /// When the source or the settings cannot be used, or a report cannot be written.
 pub(crate) fn run(arguments: &ReplayArguments) -> anyhow::Result<Outcome> {
-    let settings = read_settings(arguments.settings.as_deref())?;
+    let settings = settings_file::read(arguments.settings.as_deref())?;
     let replayer = Replayer::open(&arguments.source)?;
     check_mode(arguments, &replayer)?;
     let strategies = strategies(arguments, &replayer)?;
@@ -122,16 +122,6 @@ pub(crate) fn run(arguments: &ReplayArguments) -> anyhow::Result<Outcome> {
         output::note(&speed_text(report.end_time - report.start_time, elapsed));
     }
     Ok(Outcome::Success)
-}
-
-/// The flags of the file, every one of which must be known: an error names the file, not the source.
-fn read_settings(path: Option<&Path>) -> anyhow::Result<BTreeMap<String, serde_json::Value>> {
-    let Some(path) = path else { return Ok(BTreeMap::new()) };
-    let flags = load_settings(path)?;
-    if let Err(error) = strategy::settings_of(&flags) {
-        bail!(BadInput(format!("{}: AutoscalerSettings: {error}", path.display())));
-    }
-    Ok(flags)
 }
 
 /// What happened is known of recordings only.
